@@ -1,0 +1,102 @@
+"""What tests share: sounds made here, a tiny model, and where real corpora are."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+ROOT = Path(__file__).resolve().parent.parent
+MY_WAVS = ROOT / "my_wavs"
+
+
+def pytest_collection_modifyitems(items):
+    missing = pytest.mark.skip(reason="VOXSIGHT_CORPORA does not name a folder of corpora")
+    for item in items:
+        if "corpora" in item.keywords and not os.environ.get("VOXSIGHT_CORPORA"):
+            item.add_marker(missing)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(20260101)
+
+
+@pytest.fixture
+def corpora():
+    return Path(os.environ["VOXSIGHT_CORPORA"])
+
+
+@pytest.fixture
+def script():
+    """Run a script of scripts/ as a user does; returns the finished process."""
+
+    def run(name, *args, cwd=ROOT, **environment):
+        return subprocess.run(
+            [sys.executable, ROOT / "scripts" / f"{name}.py", *map(os.fspath, args)],
+            cwd=cwd, capture_output=True, text=True, env={**os.environ, **environment})
+
+    return run
+
+
+@pytest.fixture
+def spoken():
+    """A synthetic voice of my_wavs as samples and rate."""
+
+    def read(name):
+        return soundfile.read(MY_WAVS / f"{name}.wav", dtype="float32")
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory):
+    """A model folder with a random ResNet-18, and the same network in torch."""
+    torch = pytest.importorskip("torch")
+    torchvision = pytest.importorskip("torchvision")
+    from voxsight.calibration import Calibration
+    from voxsight.checkpoint import Architecture, ModelConfig, load_weights, save_model
+    from voxsight.mfc import RECIPES
+
+    torch.manual_seed(0)
+    network = torchvision.models.resnet18(num_classes=2)
+    for module in network.modules():  # statistics that are not all zeros and ones
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.normal_(module.running_mean, 0, 0.1)
+            torch.nn.init.uniform_(module.running_var, 0.5, 2)
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+    first = network.layer4[0]
+    first.conv1.stride = first.downsample[0].stride = (1, 1)
+    state = {name: tensor.numpy() for name, tensor in network.state_dict().items()
+             if not name.endswith("num_batches_tracked")}
+    config = ModelConfig(Architecture("resnet18"), RECIPES["voxsight"], Calibration(2.0, 0.6),
+                         training={}, figures={})
+    folder = tmp_path_factory.mktemp("model") / "tiny"
+    save_model(folder, state, config)
+    stored = {name: torch.from_numpy(value) for name, value in load_weights(folder).items()}
+    network.load_state_dict(stored, strict=False)
+    return folder, network.eval()
+
+
+@pytest.fixture
+def gendered_folder(tmp_path):
+    """A corpus folder of eight synthetic speakers, two recordings each."""
+
+    def make(root=None):
+        root = root or tmp_path / "corpus"
+        rng = np.random.default_rng(3)
+        for gender, sources in (("female", ("slt_hello", "slt_fox")),
+                                ("male", ("rms_morning", "kal_count"))):
+            for speaker in range(4):
+                folder = root / gender / f"{gender[0]}{speaker}"
+                folder.mkdir(parents=True)
+                for source in sources:
+                    samples, rate = soundfile.read(MY_WAVS / f"{source}.wav")
+                    noise = rng.normal(scale=0.001 * (speaker + 1), size=len(samples))
+                    soundfile.write(folder / f"{source}.wav", samples + noise, rate)
+        return root
+
+    return make

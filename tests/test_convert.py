@@ -1,0 +1,148 @@
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import ROOT
+
+from voxsight import mfc
+from voxsight.datasets import COLUMNS, read_dataset
+
+
+def contents(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture
+def preprocess(script, tmp_path):
+    def run(source, *flags, corpus="folder", name="work"):
+        work = tmp_path / name
+        done = script("preprocess_wavs", source, "--corpus", corpus, "--out",
+                      work / "mfc_dataset", "--maps", work / "maps", *flags)
+        return done, work
+
+    return run
+
+
+def test_pictures_manifest_and_maps(preprocess, gendered_folder):
+    done, work = preprocess(gendered_folder(), "--augment", "0.5")
+    assert done.returncode == 0, done.stderr
+    with open(work / "mfc_dataset" / "manifest.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == COLUMNS
+    assert f"{len(rows)} pictures; 16 recordings converted" in done.stdout
+    for gender in ("female", "male"):
+        own = [row["image"] for row in rows if row["gender"] == gender]
+        assert own == [f"{gender}_{i}.jpg" for i in range(len(own))]
+        mapped = json.loads((work / "maps" / f"{gender}.json").read_text())
+        assert list(mapped) == [f"mfc_dataset/{name}" for name in own]
+        assert all(os.path.isfile(source) for source in mapped.values())
+    altered = {row["source"] for row in rows if row["augmentation"]}
+    assert 0 < len(altered) < 16
+    pictures, recipe = read_dataset(work)
+    assert recipe == mfc.RECIPES["voxsight"]
+    assert mfc.decode(pictures[0].path).shape == (64, 64, 3)
+    assert {p.speaker for p in pictures} == {f"corpus:{g}{s}" for g in "fm" for s in range(4)}
+
+
+def test_any_number_of_processes_writes_the_same(preprocess, gendered_folder):
+    corpus = gendered_folder()
+    _, one = preprocess(corpus, "--augment", "0.5", "--jobs", "1", name="one")
+    _, three = preprocess(corpus, "--augment", "0.5", "--jobs", "3", name="three")
+    assert contents(one) == contents(three)
+
+
+def test_a_killed_run_is_finished_by_the_same_command(preprocess, gendered_folder, tmp_path):
+    corpus = gendered_folder()
+    _, whole = preprocess(corpus, name="whole")
+    work = tmp_path / "killed"
+    command = [sys.executable, ROOT / "scripts" / "preprocess_wavs.py", corpus, "--corpus",
+               "folder", "--out", work / "mfc_dataset", "--maps", work / "maps", "--jobs", "1"]
+    partial = work / "mfc_dataset" / "manifest.csv.partial"
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None:
+        if partial.is_file() and partial.read_bytes().count(b"\n") > 6:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+    assert process.returncode == -signal.SIGKILL
+    assert not (work / "mfc_dataset" / "manifest.csv").exists()
+    with open(partial, "ab") as file:
+        file.write(b"female_99.jpg,half a li")
+    done, _ = preprocess(corpus, name="killed")
+    assert done.returncode == 0, done.stderr
+    assert "done before" in done.stdout and " 0 done before" not in done.stdout
+    assert contents(work) == contents(whole)
+
+
+def test_a_second_corpus_joins_and_other_settings_do_not(preprocess, gendered_folder, tmp_path):
+    preprocess(gendered_folder())
+    done, work = preprocess(gendered_folder(tmp_path / "second"))
+    assert done.returncode == 0
+    assert {p.corpus for p in read_dataset(work)[0]} == {"corpus", "second"}
+    again, _ = preprocess(tmp_path / "second")
+    assert "0 recordings converted, 16 done before" in again.stdout
+    refused, _ = preprocess(tmp_path / "second", "--size", "32x32")
+    assert refused.returncode == 2
+    assert "other settings" in refused.stderr and "Traceback" not in refused.stderr
+
+
+def test_bad_recordings_cost_nothing_else(preprocess, gendered_folder):
+    corpus = gendered_folder()
+    (corpus / "female" / "f0" / "empty.wav").touch()
+    soundfile.write(corpus / "male" / "m0" / "zeros.wav", np.zeros(16_000), 16_000)
+    done, work = preprocess(corpus)
+    assert done.returncode == 1
+    assert "16 recordings converted, 0 done before, 2 failed" in done.stdout
+    lines = [line for line in done.stderr.splitlines() if ".wav: " in line]
+    assert len(lines) == 2 and "empty file" in lines[0] and "zeros only" in lines[1]
+
+
+def test_audiomnist_layout_gives_the_published_pictures(preprocess, tmp_path, rng):
+    """Pixels equal to the plain chain, at the offsets that were drawn."""
+    from test_mfc import published_picture
+
+    data = tmp_path / "AudioMNIST" / "data"
+    speakers = {"01": "male", "02": "female"}
+    data.mkdir(parents=True)
+    (data / "audioMNIST_meta.txt").write_text(
+        json.dumps({name: {"gender": gender} for name, gender in speakers.items()}))
+    stored = {}
+    for speaker in speakers:
+        (data / speaker).mkdir()
+        for digit in range(3):
+            length = int(rng.integers(20_000, 47_998))
+            samples = (rng.normal(size=length) * np.hanning(length) * 8000).astype(np.int16)
+            path = data / speaker / f"{digit}_{speaker}_0.wav"
+            soundfile.write(path, samples, 48_000)
+            stored[str(path)] = samples
+    done, work = preprocess(data.parent, "--recipe", "audiomnist", corpus="audiomnist")
+    assert done.returncode == 0, done.stderr
+    pictures, recipe = read_dataset(work)
+    assert recipe == mfc.RECIPES["audiomnist"] and len(pictures) == 6
+    for picture in pictures:
+        samples = stored[picture.source]
+        key = os.path.relpath(picture.source, data.parent)
+        front = mfc.random_front(key, len(samples), recipe)
+        plain = np.stack([published_picture(samples, front)] * 3, axis=-1)
+        np.testing.assert_array_equal(mfc.decode(picture.path),
+                                      mfc.decode(mfc.encode(plain, recipe)))
+
+
+@pytest.mark.corpora
+def test_published_pictures_are_a_dataset(corpora):
+    pictures, recipe = read_dataset(corpora / "audiomnist_mfc")
+    assert len(pictures) == 30_000 and recipe.name == "audiomnist"
+    assert len({p.speaker for p in pictures}) == 60
+
+
+def test_missing_source_and_wrong_usage(preprocess, tmp_path):
+    done, _ = preprocess(tmp_path / "nothing")
+    assert done.returncode == 2 and "found nothing there" in done.stderr
+    done, _ = preprocess(tmp_path, "--size", "64")
+    assert done.returncode == 2 and "expected HxW" in done.stderr

@@ -1,0 +1,224 @@
+import csv
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import MY_WAVS, ROOT
+from PIL import Image
+
+from voxsight.calibration import Calibration
+from voxsight.corpora import read_corpus
+from voxsight.deployment import deploy, find_inputs
+from voxsight.prediction import Classifier, WindowAnswer, timeline
+
+LABELS = {"female", "male", "uncertain", "no_speech"}
+MALE = ("awb", "kal", "rms")
+
+
+def rows_of(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_shipped_model_hears_the_shipped_voices(script, tmp_path):
+    done = script("deploy_model", "--csv", tmp_path / "a.csv")
+    assert done.returncode == 0, done.stderr
+    rows = rows_of(tmp_path / "a.csv")
+    assert [row["path"] for row in rows] == [f"my_wavs/{p.name}" for p in
+                                             sorted(MY_WAVS.glob("*.wav"))]
+    for row in rows:
+        expected = "male" if row["path"].split("/")[1].startswith(MALE) else "female"
+        assert (float(row["p_female"]) >= 0.5) == (expected == "female"), row
+        assert row["label"] in {expected, "uncertain"}
+        assert row["error"] == ""
+        assert 0 < float(row["speech_s"]) <= float(row["duration_s"])
+
+
+def test_columns_order_and_json_agree(script, tmp_path):
+    arguments = [MY_WAVS / "slt_fox.wav", f"{MY_WAVS}/", "nowhere.wav"]
+    done = script("deploy_model", *arguments, "--csv", tmp_path / "a.csv", "--json")
+    assert done.returncode == 1
+    rows = rows_of(tmp_path / "a.csv")
+    assert list(rows[0]) == ["path", "label", "p_female", "speech_s", "duration_s", "error"]
+    assert rows[0]["path"] == f"{MY_WAVS}/slt_fox.wav"
+    assert rows[1]["path"] == f"{MY_WAVS}/awb_three.wav"
+    assert rows[-1]["path"] == "nowhere.wav" and "no such file" in rows[-1]["error"]
+    as_text = [{key: "" if value is None else str(value) for key, value in row.items()}
+               for row in json.loads(done.stdout)]
+    assert as_text == rows
+
+
+def make_batch(folder, spoken):
+    """The unusual recordings and what is to be answered: label or a part of the error."""
+    voice, rate = spoken("slt_hello")
+    unit = np.zeros(800)
+    folder.mkdir()
+    write = soundfile.write
+    write(folder / "good.wav", voice, rate)
+    write(folder / "8bit_8khz.wav", voice[::2], rate // 2, subtype="PCM_U8")
+    write(folder / "six_channels.wav", np.stack([voice] * 6, 1), rate)
+    write(folder / "antiphase.wav", np.stack([voice, -voice], 1), rate)
+    write(folder / "dead_channel.wav", np.stack([unit[0] * voice, voice], 1), rate)
+    write(folder / "silence.wav", np.zeros(rate), rate)
+    write(folder / "short.wav", voice[8000:8800], rate)
+    write(folder / "none.wav", np.zeros(0), rate)
+    write(folder / "nan.wav", np.full(rate, np.nan), rate, subtype="FLOAT")
+    (folder / "empty.wav").touch()
+    (folder / "text.wav").write_text("no sound, only words\n" * 9)
+    (folder / "truncated.wav").write_bytes((folder / "good.wav").read_bytes()[:30])
+    (folder / "no_audio").mkdir()
+    return {"good.wav": "female", "8bit_8khz.wav": "female", "six_channels.wav": "female",
+            "antiphase.wav": "female", "dead_channel.wav": "female", "silence.wav": "no_speech",
+            "short.wav": "no_speech", "none.wav": "without samples", "nan.wav": "NaN",
+            "empty.wav": "an empty file", "text.wav": "no sound", "truncated.wav": "no sound",
+            "no_audio": "folder without sound files", "missing.wav": "no such file"}
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_batch_with_everything_that_goes_wrong(script, tmp_path, spoken, jobs):
+    expected = make_batch(tmp_path / "batch", spoken)
+    paths = [tmp_path / "batch" / name for name in expected]
+    done = script("deploy_model", *paths, "--csv", tmp_path / "a.csv", "--jobs", jobs)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    good = {}
+    for path, row in zip(paths, rows_of(tmp_path / "a.csv"), strict=True):
+        answer = expected[path.name]
+        assert row["path"] == str(path)
+        if answer in LABELS:
+            assert row["label"] in {answer, "uncertain"} and row["error"] == "", row
+            good[path.name] = row
+            continue
+        assert row["label"] == row["p_female"] == "", row
+        assert answer in row["error"]
+        assert re.search(rf"^{re.escape(str(path))}: .*, expected .*, .*$", done.stderr, re.M)
+    assert good["silence.wav"]["p_female"] == good["short.wav"]["p_female"] == ""
+    p = {name: float(row["p_female"]) for name, row in good.items() if row["p_female"]}
+    for name in ("six_channels.wav", "antiphase.wav", "dead_channel.wav", "8bit_8khz.wav"):
+        assert p[name] == pytest.approx(p["good.wav"], abs=0.1)
+
+
+def test_a_tenth_of_a_second_and_noise_have_a_probability(tmp_path, rng):
+    soundfile.write(tmp_path / "tenth.wav", rng.normal(scale=0.1, size=1600), 16_000)
+    soundfile.write(tmp_path / "noise.wav", rng.normal(scale=0.1, size=48_000), 16_000)
+    for name in ("tenth", "noise"):
+        answer = Classifier(ROOT / "models/default").answer(tmp_path / f"{name}.wav")
+        assert answer.label == "no_speech" and 0 <= answer.p_female <= 1
+
+
+def test_a_killed_batch_is_finished_by_the_same_command(tmp_path, monkeypatch):
+    names = [f"{MY_WAVS}/{name}.wav" for name in ("slt_fox", "kal_count", "rms_seven")]
+    model = ROOT / "models/default"
+    first = deploy(names, model, csv=tmp_path / "a.csv")
+    next(first), next(first)
+    first.close()
+    assert not (tmp_path / "a.csv").exists()
+    answered = []
+    original = Classifier.answer
+    monkeypatch.setattr(Classifier, "answer", lambda self, path, keep=None: (
+        answered.append(path), original(self, path, keep))[1])
+    second = list(deploy(names, model, csv=tmp_path / "a.csv"))
+    assert answered == names[2:] or answered == names[1:]
+    assert [row["path"] for row in rows_of(tmp_path / "a.csv")] == names
+    fresh = list(deploy(names, model))
+    assert second == fresh
+    assert [p.name for p in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_heat_maps_pictures_and_timelines(script, tmp_path):
+    done = script("deploy_model", MY_WAVS / "slt_fox.wav", "--heatmaps", tmp_path / "h",
+                  "--pictures", tmp_path / "p", "--timeline", tmp_path / "t")
+    assert done.returncode == 0, done.stderr
+    drawing = np.asarray(Image.open(tmp_path / "h" / "slt_fox.png").convert("RGB")).astype(int)
+    assert drawing.shape[0] > 300 and drawing.shape[1] > 600
+    colourful = np.ptp(drawing, axis=2) > 40  # the grey pictures have none
+    assert 0.05 < colourful.mean() < 0.8
+    assert len(list((tmp_path / "p").glob("slt_fox_*.jpg"))) in (2, 3)
+    segments = rows_of(tmp_path / "t" / "slt_fox.csv")
+    assert list(segments[0]) == ["start_s", "end_s", "label", "p_female"]
+    assert all(float(s["start_s"]) < float(s["end_s"]) <= 3.2 for s in segments)
+    assert (tmp_path / "t" / "slt_fox.rttm").read_text().startswith("SPEAKER slt_fox 1 ")
+
+
+def test_timeline_by_hand(tiny_model):
+    classifier = Classifier(tiny_model[0])  # temperature 2, confidence 0.6
+    nothing = np.zeros(0)
+    windows = [WindowAnswer(0, 1, ((0.0, 1.0),), 4.0, nothing, nothing),
+               WindowAnswer(1, 2, ((1.2, 2.0),), 6.0, nothing, nothing),
+               WindowAnswer(2, 3, ((2.1, 2.4), (2.8, 3.0)), -4.0, nothing, nothing),
+               WindowAnswer(6, 7, ((6.0, 7.0),), -4.0, nothing, nothing),
+               WindowAnswer(9, 10, (), 4.0, nothing, nothing)]
+
+    def sigmoid(x):
+        return pytest.approx(1 / (1 + np.exp(-x)), abs=1e-4)
+
+    assert timeline(windows, classifier) == [
+        {"start_s": 0.0, "end_s": 2.0, "label": "female", "p_female": sigmoid(2.5)},
+        {"start_s": 2.1, "end_s": 3.0, "label": "male", "p_female": sigmoid(-2)},
+        {"start_s": 6.0, "end_s": 7.0, "label": "male", "p_female": sigmoid(-2)}]
+
+
+def test_labels_for_probabilities(tiny_model):
+    classifier = Classifier(tiny_model[0], min_confidence=0.8)
+    assert [classifier.label(p) for p in (0.9, 0.6, 0.3, 0.1, None)] == [
+        "female", "uncertain", "uncertain", "male", "no_speech"]
+    assert classifier.label(0.9, heard=False) == "no_speech"
+    assert Calibration(2.0).p_female(2.0) == pytest.approx(1 / (1 + np.exp(-1)))
+
+
+def test_inputs_in_order_and_names_distinct(tmp_path):
+    for name in ("b/x.wav", "b/a.flac", "c/x.wav", "c/notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "b" / "loop").symlink_to(tmp_path / "b")
+    found = find_inputs([f"{tmp_path}/c", f"{tmp_path}/b/"])
+    assert [i.path for i in found] == [f"{tmp_path}/c/x.wav", f"{tmp_path}/b/a.flac",
+                                       f"{tmp_path}/b/x.wav"]
+    assert len({i.name for i in found}) == 3 and found[1].name == "a"
+
+
+def test_a_damaged_or_missing_model_is_named(script, tmp_path, tiny_model):
+    done = script("deploy_model", MY_WAVS, "--model", tmp_path / "none")
+    assert done.returncode == 2 and "expected a model folder" in done.stderr
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    for path in tiny_model[0].iterdir():
+        (damaged / path.name).write_bytes(path.read_bytes()[:5000])
+    done = script("deploy_model", MY_WAVS, "--model", damaged)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+
+
+def test_answering_is_light():
+    code = ("import sys\n"
+            "from voxsight.commands import run_command\n"
+            "code = run_command('deploy', ['my_wavs/slt_fox.wav'])\n"
+            "heavy = {'torch', 'fastai', 'librosa', 'matplotlib', 'scipy', 'av', 'onnx'}\n"
+            "sys.exit(code or ', '.join(heavy & set(sys.modules)))")
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.corpora
+def test_real_speech_of_unseen_speakers(corpora):
+    rows = read_corpus(corpora / "LibriSpeech", "librispeech", subset="test-other")
+    answers = list(deploy([row.path for row in rows], ROOT / "models/default", quiet=True))
+    right = [(answer.p_female >= 0.5) == (row.gender == "female")
+             for row, answer in zip(rows, answers) if row.speaker != "1688"]
+    assert len(right) == 90 and np.mean(right) >= 0.95
+
+
+@pytest.mark.corpora
+def test_what_is_no_speech_is_said_so(corpora):
+    answers = list(deploy([str(corpora / "nonspeech")], ROOT / "models/default", quiet=True))
+    assert len(answers) == 9
+    assert {answer.label for answer in answers} == {"no_speech"}
+
+
+@pytest.mark.corpora
+def test_golden_recordings_have_a_row_each(corpora):
+    answers = list(deploy([str(corpora / "golden_mfc")], ROOT / "models/default", quiet=True))
+    assert len(answers) == 4 and not any(answer.error for answer in answers)

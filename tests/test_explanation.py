@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+import torch
+
+from voxsight.explanation import enlarge, grad_cam, scaled
+from voxsight.prediction import Classifier
+
+
+@pytest.mark.parametrize("label", ["female", "male"])
+def test_class_maps_are_grad_cam(tiny_model, rng, label):
+    """Equal to pytorch-grad-cam's maps of the last stage, gradients and all."""
+    from pytorch_grad_cam import GradCAM
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    folder, network = tiny_model
+    pictures = rng.integers(0, 256, (4, 64, 96, 3), np.uint8)
+    _, maps = Classifier(folder).run(pictures)
+    ours = np.stack([scaled(one) for one in enlarge(grad_cam(maps, label), (64, 96))])
+
+    mean, std = torch.tensor((0.485, 0.456, 0.406)), torch.tensor((0.229, 0.224, 0.225))
+    batch = ((torch.from_numpy(pictures) / 255 - mean) / std).permute(0, 3, 1, 2)
+    target = ClassifierOutputTarget(["female", "male"].index(label))
+    with GradCAM(model=network, target_layers=[network.layer4[-1]]) as cam:
+        theirs = cam(input_tensor=batch, targets=[target] * 4)
+    # pytorch-grad-cam also subtracts each map's minimum before it divides, then enlarges.
+    heat = grad_cam(maps, label)
+    low = heat.min(axis=(1, 2), keepdims=True)
+    span = (heat - low).max(axis=(1, 2), keepdims=True) + 1e-7
+    np.testing.assert_allclose(enlarge((heat - low) / span, (64, 96)), theirs, atol=1e-4)
+    assert ours.min() >= 0 and ours.max() == pytest.approx(1)
+
+
+def test_enlarging_keeps_place_and_range():
+    heat = np.zeros((1, 4, 4))
+    heat[0, 1, 2] = 2.0
+    large = enlarge(heat, (64, 64))[0]
+    row, column = np.unravel_index(large.argmax(), large.shape)
+    assert 16 <= row < 32 and 32 <= column < 48
+    assert large.max() <= 2.0 and large.min() == 0
+
+
+def test_no_evidence_stays_nothing():
+    assert scaled(np.zeros((2, 4, 4))).max() == 0
+    assert grad_cam(-np.ones((1, 2, 4, 4)), "male").max() == 0

@@ -1,0 +1,162 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file, save_file
+
+from voxsight.learner import MaskBands, load_into, torchvision_state
+from voxsight.prediction import Classifier
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    """Pictures of two kinds that a network tells apart: bright above or bright below."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("data") / "mfc_dataset"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    lines = ["image,source,start_s,end_s,speaker,gender,corpus,age,accent,text,augmentation"]
+    for i in range(96):
+        gender = ("female", "male")[i % 3 == 0]
+        pixels = rng.integers(0, 60, (32, 32, 3), np.uint8)
+        half = slice(0, 16) if gender == "female" else slice(16, 32)
+        pixels[half] += 150
+        Image.fromarray(pixels).save(folder / f"{gender}_{i}.jpg")
+        lines.append(f"{gender}_{i}.jpg,/{i}.wav,0,1,s{i % 24},{gender},made,,,,")
+    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(dataset, tmp_path_factory):
+    from voxsight.learner import TrainConfig
+    from voxsight.training import train
+
+    folder = tmp_path_factory.mktemp("models") / "learnt"
+    config = TrainConfig(arch="resnet18", weights="none", head_epochs=1, epochs=6, batch=16,
+                         lr=1e-3, augment=0.2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder.parent)  # TensorBoard's runs/ lie where the command is run
+        train(dataset, folder, config, argv=["voxsight", "train"], quiet=True)
+    return folder
+
+
+def test_it_learns_and_records_how(trained):
+    config = json.loads((trained / "config.json").read_text())
+    assert config["figures"]["accuracy"]["value"] >= 0.9
+    assert config["figures"]["n_speakers"] == 5
+    assert config["training"]["shared_speakers"] == "speakers shared 0 of 24"
+    with open(trained / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["phase"] for row in rows] == ["head"] + ["everything"] * 6
+    assert float(rows[-1]["train_loss"]) < 0.5 * float(rows[0]["train_loss"])
+    assert list((trained.parent / "runs" / "learnt").glob("events*"))
+    card = (trained / "README.md").read_text()
+    assert "made | 16/8 | 96 | 96 | not known" in card and "must not be used" in card
+
+
+def test_nothing_in_the_folder_is_a_pickle(trained):
+    assert sorted(path.name for path in trained.iterdir()) == [
+        "README.md", "config.json", "history.csv", "model.onnx", "weights.safetensors"]
+    stored = load_file(trained / "weights.safetensors")
+    assert {str(tensor.dtype) for tensor in stored.values()} == {"float16"}
+
+
+@pytest.mark.parametrize("size", [(64, 64), (48, 96), (224, 224)])
+def test_graph_gives_torchs_logits_at_any_size(tiny_model, rng, size):
+    folder, network = tiny_model
+    pictures = rng.integers(0, 256, (3, *size, 3), np.uint8)
+    logits, maps = Classifier(folder).run(pictures)
+    mean, std = torch.tensor((0.485, 0.456, 0.406)), torch.tensor((0.229, 0.224, 0.225))
+    scaled = (torch.from_numpy(pictures) / 255 - mean) / std
+    with torch.no_grad():
+        expected = network(scaled.permute(0, 3, 1, 2)).numpy()
+    np.testing.assert_allclose(logits, expected, atol=2e-4)
+    assert maps.shape[2:] == (size[0] // 16, size[1] // 16)
+    bias = network.fc.bias.detach().numpy()
+    np.testing.assert_allclose(maps.mean(axis=(2, 3)) + bias, logits, atol=1e-4)
+
+
+def test_trained_network_is_the_graph(trained, dataset, rng):
+    """The folder answers as the learner that wrote it, on pictures from disk."""
+    from voxsight import mfc
+
+    pictures = np.stack([mfc.decode(str(dataset / f"female_{i}.jpg")) for i in (1, 2, 4)])
+    logits, _ = Classifier(trained).run(pictures)
+    assert (logits[:, 0] > logits[:, 1]).all()
+
+
+def test_weights_from_a_folder_and_from_a_state_dict(script, dataset, trained, tmp_path):
+    import torchvision
+
+    state = torchvision.models.resnet18().state_dict()  # 1000 classes, as ImageNet's
+    save_file({name: tensor.numpy() for name, tensor in state.items()}, tmp_path / "w.safetensors")
+    for weights in (trained, tmp_path / "w.safetensors"):
+        done = script("train_model", dataset, "--weights", weights, "--arch", "resnet18",
+                      "--head-epochs", "1", "--epochs", "0", "--quiet", "--out", tmp_path / "m",
+                      cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "speakers shared 0 of 24" in done.stdout
+        assert "Traceback" not in done.stderr
+
+
+def test_one_epoch_of_the_head_leaves_the_filters(script, dataset, trained, tmp_path):
+    done = script("train_model", dataset, "--weights", trained, "--arch", "resnet18",
+                  "--head-epochs", "1", "--epochs", "0", "--quiet", "--out", tmp_path / "m",
+                  cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    before, after = (load_file(f / "weights.safetensors") for f in (trained, tmp_path / "m"))
+    np.testing.assert_array_equal(before["layer4.0.conv1.weight"], after["layer4.0.conv1.weight"])
+    assert not np.array_equal(before["fc.weight"], after["fc.weight"])
+
+
+def test_without_imagenet_weights_the_remedies_are_named(script, dataset, tmp_path):
+    done = script("train_model", dataset, "--out", tmp_path / "m", cwd=tmp_path,
+                  TORCH_HOME=str(tmp_path), https_proxy="http://127.0.0.1:9")
+    assert done.returncode == 2
+    assert "--weights none" in done.stderr and "--weights PATH" in done.stderr
+    assert "Traceback" not in done.stderr and not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize("flags, message", [
+    (("--weights", "missing.safetensors"), "no weights in the safetensors format"),
+    (("--weights", "none", "--split", "fold:9"), "expected fold:K"),
+    (("--weights", "none", "--valid", "1.5"), "expected a number from 0 to 1")])
+def test_wrong_usage(script, dataset, tmp_path, flags, message):
+    done = script("train_model", dataset, "--arch", "resnet18", *flags, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr and "Traceback" not in done.stderr
+
+
+def test_weights_of_another_network_are_refused(tiny_model):
+    from torch import nn
+
+    from voxsight.errors import UsageError
+
+    model = nn.Sequential(nn.Sequential(nn.Conv2d(3, 8, 5)), nn.Linear(1, 1))
+    with pytest.raises(UsageError, match=r"no matching tensor conv1.weight"):
+        load_into(model, {"conv1.weight": np.zeros((64, 3, 7, 7))})
+
+
+def test_state_has_torchvisions_names(trained):
+    import torchvision
+
+    names = set(load_file(trained / "weights.safetensors"))
+    expected = {name for name in torchvision.models.resnet18().state_dict()
+                if not name.endswith("num_batches_tracked")}
+    assert names == expected and torchvision_state is not None
+
+
+def test_masks_are_bands_in_a_share_of_pictures():
+    torch.manual_seed(1)
+    pictures = torch.ones(400, 3, 20, 40)
+    masked = MaskBands(0.5).encodes(pictures) == 0
+    touched = masked.flatten(1).any(1)
+    assert 0.4 < touched.float().mean() < 0.6
+    assert (masked[:, 0] == masked[:, 2]).all()
+    one = masked[touched][0, 0]
+    rows, columns = one.all(1), one.all(0)
+    assert (one == (rows[:, None] | columns[None, :])).all()

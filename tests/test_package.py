@@ -1,0 +1,92 @@
+"""What holds for the project as a whole: light starts, one-way imports, the contract."""
+
+import ast
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+SCRIPTS = sorted(path.stem for path in (ROOT / "scripts").glob("*.py"))
+MODULES = sorted((ROOT / "voxsight").rglob("*.py"))
+# A module may import from those before it, never from those after.
+ORDER = ["errors", "files", "parallel", "audio", "speech", "mfc", "corpora", "splits",
+         "augmentation", "datasets", "listening", "convert", "evaluation", "calibration",
+         "onnx_graph", "checkpoint", "learner", "model_card", "training", "prediction",
+         "explanation", "display", "deployment", "recorder", "commands"]
+
+
+def imports_of(path, top_only=False):
+    tree = ast.parse(path.read_text())
+    nodes = tree.body if top_only else ast.walk(tree)
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_help_needs_nothing_heavy(name):
+    code = ("import sys, runpy\n"
+            f"sys.argv = ['{name}.py', '--help']\n"
+            "try:\n"
+            f"    runpy.run_path('scripts/{name}.py', run_name='__main__')\n"
+            "except SystemExit as stop:\n"
+            "    assert stop.code == 0\n"
+            "assert not {'numpy', 'torch', 'onnxruntime', 'matplotlib'} & set(sys.modules)")
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "--quiet" in done.stdout
+
+
+def test_each_script_is_a_command(script):
+    from voxsight.commands import COMMANDS
+
+    assert sorted(f"{name}.py" for name in SCRIPTS) == sorted(COMMANDS.values())
+    for command, name in COMMANDS.items():
+        assert f'run_command("{command}")' in (ROOT / "scripts" / name).read_text()
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    code = "import sys, voxsight; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"numpy", "torch", "fastai", "matplotlib"} & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_imports_point_one_way(path):
+    own = path.relative_to(ROOT / "voxsight").parts[0].removesuffix(".py")
+    for name in imports_of(path):
+        first, _, rest = name.partition(".")
+        assert first != "matplotlib" or own == "display", "only display draws"
+        if first == "voxsight" and rest and own != "__init__":
+            other = rest.split(".")[0]
+            if other != own:
+                assert ORDER.index(other) < ORDER.index(own), f"{own} imports {other}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_public_names_are_documented_and_modules_short(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= 400
+    tree = ast.parse(text)
+    assert not tree.body or ast.get_docstring(tree)
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            plain = path.parent.name == "commands" and node.name in ("configure", "run")
+            assert plain or ast.get_docstring(node), f"{node.name} in {path.name}"
+
+
+def test_nothing_unpickles():
+    for path in MODULES:
+        assert not {"pickle", "joblib", "dill"} & set(imports_of(path)), path
+        assert "torch.load" not in path.read_text()
+
+
+def test_voxsight_command(tmp_path):
+    run = [sys.executable, "-m", "voxsight"]
+    assert subprocess.run([*run, "--help"], capture_output=True).returncode == 0
+    assert subprocess.run([*run, "nothing"], capture_output=True).returncode == 2
+    done = subprocess.run([*run, "deploy", "--help"], capture_output=True, text=True)
+    assert done.stdout.startswith("usage: voxsight deploy")

@@ -1,0 +1,148 @@
+"""A model folder: weights as safetensors, an ONNX graph over them, config and card.
+
+Nothing in it is pickled, and reading it runs no code from it.
+"""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from voxsight import files
+from voxsight.calibration import Calibration
+from voxsight.errors import UsageError
+from voxsight.mfc import Recipe
+
+WEIGHTS, GRAPH, CONFIG = "weights.safetensors", "model.onnx", "config.json"
+CARD, HISTORY = "README.md", "history.csv"
+LABELS = ("female", "male")
+
+
+@dataclasses.dataclass(frozen=True)
+class Architecture:
+    """Which network the weights belong to.
+
+    Attributes
+    ----------
+    name : str
+        torchvision's name, ``resnet18`` or ``resnet34``
+    size : (int, int)
+        height and width of the pictures, pixels
+    last_stride : int
+        stride of the last stage; 1 keeps its maps, and so the heat maps, twice as fine
+    mean, std : tuple of float
+        normalisation per channel, of values in [0, 1]; ImageNet's
+    """
+
+    name: str = "resnet34"
+    size: tuple = (64, 64)
+    last_stride: int = 1
+    mean: tuple = (0.485, 0.456, 0.406)
+    std: tuple = (0.229, 0.224, 0.225)
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """Everything about a model but its weights; stored as ``config.json``."""
+
+    architecture: Architecture
+    recipe: Recipe
+    calibration: Calibration
+    training: dict
+    figures: dict
+
+    def to_dict(self):
+        """The contents of ``config.json``, without the digests."""
+        return {
+            "labels": list(LABELS),
+            "architecture": dataclasses.asdict(self.architecture),
+            "recipe": self.recipe.to_dict(),
+            "calibration": dataclasses.asdict(self.calibration),
+            "training": self.training,
+            "figures": self.figures,
+        }
+
+
+def save_model(folder, state, config, history=(), card=None):
+    """Write a model folder.
+
+    Parameters
+    ----------
+    folder : str or os.PathLike
+    state : dict of str to np.ndarray
+        tensors under torchvision's names; stored in float16
+    config : ModelConfig
+    history : list of dict
+        a row per epoch
+    card : str, optional
+        Markdown of the model card
+    """
+    from safetensors.numpy import save_file
+
+    from voxsight.onnx_graph import build_graph
+
+    folder = Path(folder)
+    half = {name: np.ascontiguousarray(tensor, np.float16) for name, tensor in state.items()}
+    with files.replacing(folder / WEIGHTS) as temporary:
+        save_file(half, temporary, metadata={"format": "pt"})
+    graph = build_graph(folder / WEIGHTS, config.architecture)
+    files.write_bytes(folder / GRAPH, graph)
+    if history:
+        files.write_csv(folder / HISTORY, list(history[0]), history)
+    if card:
+        files.write_bytes(folder / CARD, card.encode())
+    digests = {name: files.sha256(folder / name) for name in (WEIGHTS, GRAPH)}
+    files.write_json(folder / CONFIG, config.to_dict() | {"sha256": digests})
+
+
+def load_config(folder):
+    """Config of a model folder.
+
+    Returns
+    -------
+    ModelConfig
+
+    Raises
+    ------
+    UsageError
+        if the folder is no model, or its config is not one
+    """
+    folder = Path(folder)
+    for name in (CONFIG, WEIGHTS, GRAPH):
+        if not (folder / name).is_file():
+            raise UsageError(f"{folder}: found no {name}, expected a model folder; name one "
+                             "with --model, or train one with scripts/train_model.py")
+    try:
+        values = files.read_json(folder / CONFIG)
+        architecture = {key: tuple(value) if isinstance(value, list) else value
+                        for key, value in values["architecture"].items()}
+        return ModelConfig(Architecture(**architecture), Recipe.from_dict(values["recipe"]),
+                           Calibration(**values["calibration"]), values["training"],
+                           values["figures"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{folder / CONFIG}: not the config of a model ({error}); restore "
+                         "the file or train again") from error
+
+
+def load_weights(path):
+    """Tensors of a safetensors file or of a model folder, as float32.
+
+    Returns
+    -------
+    dict of str to np.ndarray
+
+    Raises
+    ------
+    UsageError
+        if there is no such file or it is not in the safetensors format
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    path = Path(path)
+    path = path / WEIGHTS if path.is_dir() else path
+    try:
+        return {name: tensor.astype(np.float32) for name, tensor in load_file(path).items()}
+    except (OSError, SafetensorError) as error:
+        raise UsageError(f"{path}: no weights in the safetensors format ({error}); name a "
+                         ".safetensors file or a voxsight model folder") from error

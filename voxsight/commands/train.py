@@ -1,0 +1,51 @@
+"""Fine-tune a ResNet on a dataset of MFC pictures: the head first, then everything.
+
+The split is by speaker unless said otherwise; the result says how many speakers the two
+sides share. Writes weights (safetensors), an ONNX graph, config, card and history.
+"""
+
+import json
+
+from voxsight.commands.runner import count, parse_size, share
+
+
+def configure(parser):
+    parser.add_argument("dataset", metavar="DATASET", help="folder of pictures")
+    parser.add_argument("--out", default="models/mine", help="model folder to write (%(default)s)")
+    parser.add_argument("--arch", default="resnet34", choices=["resnet34", "resnet18"])
+    parser.add_argument("--weights", default="imagenet", metavar="imagenet|none|PATH",
+                        help="what to start from; PATH is a safetensors file or a model folder")
+    parser.add_argument("--split", default="speaker", metavar="speaker|random|fold:K",
+                        help="who validates (%(default)s); fold:K/N for N folds")
+    parser.add_argument("--valid", type=share, default=0.2, help="share that validates")
+    parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--head-epochs", type=int, default=2, help="epochs with the body frozen")
+    parser.add_argument("--epochs", type=int, default=1, help="epochs of everything")
+    parser.add_argument("--lr", type=float, help="highest learning rate (2e-3)")
+    parser.add_argument("--batch", type=count, default=64, help="pictures per step (%(default)s)")
+    parser.add_argument("--size", type=parse_size, metavar="HxW",
+                        help="pixels that the network sees; the pictures' own by default")
+    parser.add_argument("--augment", type=share, default=0.0, metavar="FRACTION",
+                        help="share of pictures with a stretch of time and rows masked")
+    parser.add_argument("--json", action="store_true", help="figures as JSON")
+
+
+def run(args):
+    from voxsight.datasets import read_dataset
+
+    read_dataset(args.dataset)  # a missing dataset is said before torch takes its seconds
+    from voxsight.learner import TrainConfig
+    from voxsight.training import train
+
+    fields = TrainConfig.__dataclass_fields__
+    config = TrainConfig(**{name: getattr(args, name) for name in fields})
+    model = train(args.dataset, args.out, config, argv=args.command_line, quiet=args.quiet)
+    if args.json:
+        print(json.dumps({"figures": model.figures, "training": model.training}))
+        return
+    print(f"{args.out}: {model.training['shared_speakers']}, {model.figures['n']} validation "
+          f"recordings of {model.figures['n_speakers']} speakers")
+    for name, figure in model.figures.items():
+        if isinstance(figure, dict):
+            print(f"{name:12} {figure['value']:.4f}  "
+                  f"({figure['low']:.4f} to {figure['high']:.4f})")

@@ -1,0 +1,119 @@
+"""Recordings of a corpus to a folder of pictures, on all cores, resumable."""
+
+import dataclasses
+import functools
+import os
+import zlib
+
+import numpy as np
+
+from voxsight import mfc
+from voxsight.augmentation import KINDS, augment
+from voxsight.datasets import DatasetWriter
+from voxsight.errors import RecordingError
+from voxsight.listening import Listener
+from voxsight.parallel import ordered_map, progress
+
+
+@dataclasses.dataclass(frozen=True)
+class Conversion:
+    """What a conversion did: pictures in the dataset, recordings done and failed."""
+
+    pictures: int
+    recordings: int
+    already_done: int
+    failures: tuple  # of RecordingError
+
+
+def convert(utterances, recipe, out, maps, *, root, augment_share=0.0, jobs=None, quiet=False):
+    """Write the pictures of a corpus, its manifest and its maps.
+
+    Parameters
+    ----------
+    utterances : list of corpora.Utterance
+    recipe : mfc.Recipe
+    out, maps : str or os.PathLike
+        folders to write to
+    root : str or os.PathLike
+        folder of the corpus; random choices are seeded by the paths below it, so that
+        they do not depend on where the corpus lies
+    augment_share : float
+        share of recordings that also get an altered copy of each picture
+    jobs : int, optional
+        processes; the cores available by default
+    quiet : bool
+        no progress bar
+
+    Returns
+    -------
+    Conversion
+
+    Raises
+    ------
+    UsageError
+        if `out` holds pictures made with other settings
+    """
+    settings = {"recipe": recipe.to_dict(), "augment": augment_share}
+    writer = DatasetWriter(out, maps, settings)
+    todo = [u for u in utterances if os.path.abspath(u.path) not in writer.done]
+    make = functools.partial(_picture_maker, recipe, os.path.abspath(root), augment_share)
+    failures = []
+    try:
+        results = ordered_map(make, todo, jobs)
+        for result in progress(results, len(todo), desc="MFC pictures", unit="recording",
+                               quiet=quiet):
+            if isinstance(result, RecordingError):
+                failures.append(result)
+            else:
+                writer.add(*result)
+        writer.finish()
+    finally:
+        writer.close()
+    return Conversion(len(writer.rows), len(todo) - len(failures),
+                      len(utterances) - len(todo), tuple(failures))
+
+
+def _picture_maker(recipe, root, augment_share):
+    return functools.partial(_pictures_of, recipe=recipe, root=root,
+                             augment_share=augment_share)
+
+
+def _pictures_of(utterance, *, recipe, root, augment_share):
+    """Manifest rows and JPEGs of one utterance, or the error that kept them back."""
+    key = os.path.relpath(os.path.abspath(utterance.path), root).replace(os.sep, "/")
+    rows, jpegs = [], []
+    try:
+        # The published pictures show whole recordings, found to hold speech or not.
+        listener = Listener(utterance.path, recipe, whole_if_short=recipe.level == "stored")
+        for window, kind, samples in _versions(listener.windows(), key, augment_share):
+            front = _front(key, samples, recipe)
+            jpegs.append(mfc.encode(mfc.picture(samples, recipe, front), recipe))
+            rows.append(_row(utterance, window, kind))
+        if not listener.recording.nonzero_samples:
+            raise RecordingError(utterance.path, "found zeros only", "a voice",
+                                 "record it again or leave it out")
+    except RecordingError as error:
+        return error
+    return rows, jpegs
+
+
+def _versions(windows, key, augment_share):
+    """Each window as it is and, for the recordings drawn, once altered."""
+    rng = np.random.default_rng([zlib.crc32(key.encode("utf-8", "surrogateescape")), 1])
+    drawn = rng.random() < augment_share
+    for window in windows:
+        yield window, "", window.samples
+        if drawn:
+            kind = KINDS[rng.integers(len(KINDS))]
+            yield window, kind, augment(window.samples, kind, rng)
+
+
+def _front(key, samples, recipe):
+    return mfc.random_front(key, len(samples), recipe) if recipe.level == "stored" else None
+
+
+def _row(utterance, window, kind):
+    return {"source": os.path.abspath(utterance.path), "start_s": f"{window.start_s:.3f}",
+            "end_s": f"{window.end_s:.3f}", "speaker": utterance.speaker,
+            "gender": utterance.gender, "corpus": utterance.corpus, "age": utterance.age,
+            "accent": utterance.accent, "text": utterance.text, "augmentation": kind}

@@ -1,0 +1,175 @@
+"""A folder of pictures as ``preprocess_wavs.py`` leaves it: read, written, resumed."""
+
+import dataclasses
+import os
+from pathlib import Path
+
+from voxsight import files
+from voxsight.corpora import GENDERS, audiomnist_speaker
+from voxsight.errors import UsageError
+from voxsight.mfc import RECIPES, Recipe
+
+COLUMNS = ("image", "source", "start_s", "end_s", "speaker", "gender", "corpus", "age",
+           "accent", "text", "augmentation")
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """One labelled picture of a dataset.
+
+    ``speaker`` carries its corpus in front, since corpora number their speakers alike.
+    """
+
+    path: str
+    source: str
+    speaker: str
+    gender: str
+    corpus: str
+    augmentation: str = ""
+
+
+def read_dataset(folder):
+    """Pictures of a dataset and the recipe that made them.
+
+    Parameters
+    ----------
+    folder : str or os.PathLike
+        a folder with ``manifest.csv`` and ``recipe.json``; or one with
+        ``maps/<gender>.json`` beside it, as the published AudioMNIST pictures come; or
+        the folder that holds ``mfc_dataset/``
+
+    Returns
+    -------
+    pictures : list of Picture
+    recipe : Recipe
+
+    Raises
+    ------
+    UsageError
+        if there is no dataset
+    """
+    folder = Path(folder)
+    if (folder / "mfc_dataset").is_dir():
+        folder = folder / "mfc_dataset"
+    if (folder / "manifest.csv").is_file():
+        pictures = _from_manifest(folder)
+    elif all((folder.parent / "maps" / f"{g}.json").is_file() for g in GENDERS):
+        pictures = _from_maps(folder)
+    else:
+        raise UsageError(f"{folder}: found neither manifest.csv nor ../maps/female.json and "
+                         "../maps/male.json, expected a folder of pictures; make one with "
+                         "scripts/preprocess_wavs.py")
+    if not pictures:
+        raise UsageError(f"{folder}: found no picture, expected some of both genders; make "
+                         "them with scripts/preprocess_wavs.py")
+    return pictures, read_recipe(folder)
+
+
+def read_recipe(folder):
+    """Recipe of a dataset; AudioMNIST's where the folder, like the published, has none."""
+    path = Path(folder) / "recipe.json"
+    if not path.is_file():
+        return RECIPES["audiomnist"]
+    try:
+        return Recipe.from_dict(files.read_json(path)["recipe"])
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}; make the dataset again") from error
+
+
+def _from_manifest(folder):
+    return [Picture(path=str(folder / row["image"]), source=row["source"],
+                    speaker=f"{row['corpus']}:{row['speaker']}", gender=row["gender"],
+                    corpus=row["corpus"], augmentation=row.get("augmentation", ""))
+            for row in files.read_csv(folder / "manifest.csv")]
+
+
+def _from_maps(folder):
+    pictures = []
+    for gender in GENDERS:
+        for image, source in files.read_json(folder.parent / "maps" / f"{gender}.json").items():
+            speaker = audiomnist_speaker(source)
+            if speaker is None:
+                raise UsageError(f"{source}: found no speaker in this path, expected "
+                                 "<speaker>/<digit>_<speaker>_<repetition>.wav; add a "
+                                 "manifest.csv that names the speakers")
+            pictures.append(Picture(path=str(folder.parent / image), source=source,
+                                    speaker=f"audiomnist:{speaker}", gender=gender,
+                                    corpus="audiomnist"))
+    return pictures
+
+
+class DatasetWriter:
+    """Writes pictures and a manifest so that a killed run can be taken up again.
+
+    Rows are added to ``manifest.csv.partial`` after their pictures are on disk, and the
+    file takes its final name at the end. Pictures are numbered in the order of the
+    recordings, so a resumed run writes the same bytes as an uninterrupted one.
+
+    Parameters
+    ----------
+    folder, maps : str or os.PathLike
+        where pictures and maps go
+    settings : dict
+        contents of ``recipe.json``
+    """
+
+    def __init__(self, folder, maps, settings):
+        self.folder, self.maps = Path(folder), Path(maps)
+        self._manifest = self.folder / "manifest.csv"
+        self._partial = self.folder / "manifest.csv.partial"
+        self._claim(settings)
+        self.rows = self._take_up()
+        self.done = {row["source"] for row in self.rows}
+        self._counts = {g: sum(row["gender"] == g for row in self.rows) for g in GENDERS}
+        self._log = open(self._partial, "a", encoding="utf-8", errors="surrogateescape")
+
+    def add(self, rows, jpegs):
+        """Store the pictures of one recording; `rows` lack their ``image``."""
+        for row, jpeg in zip(rows, jpegs):
+            row["image"] = f"{row['gender']}_{self._counts[row['gender']]}.jpg"
+            self._counts[row["gender"]] += 1
+            # No renaming here: until its row is logged, a picture counts for nothing.
+            (self.folder / row["image"]).write_bytes(jpeg)
+        self._log.write("".join(files.csv_line(row[c] for c in COLUMNS) for row in rows))
+        self._log.flush()
+        self.rows += rows
+
+    def finish(self):
+        """Give the manifest its name and write one map per gender."""
+        self._log.close()
+        files.write_csv(self._manifest, COLUMNS, self.rows)
+        self._partial.unlink()
+        base = self.folder.resolve().parent
+        for gender in GENDERS:
+            files.write_json(self.maps / f"{gender}.json", {
+                f"{self.folder.name}/{row['image']}": portable_path(row["source"], base)
+                for row in self.rows if row["gender"] == gender})
+
+    def close(self):
+        """Leave what is done for the next run."""
+        self._log.close()
+
+    def _claim(self, settings):
+        path = self.folder / "recipe.json"
+        if path.is_file() and files.read_json(path) != settings:
+            raise UsageError(f"{path}: found pictures made with other settings, expected "
+                             "those of this command; choose another --out or remove the "
+                             "folder")
+        files.write_json(path, settings)
+
+    def _take_up(self):
+        rows = []
+        if self._partial.is_file():
+            rows = [row for row in files.read_csv(self._partial) if None not in row.values()]
+            # The last recording may lack rows if the run was killed in mid-write.
+            rows = [row for row in rows if row["source"] != rows[-1]["source"]]
+        elif self._manifest.is_file():
+            rows = files.read_csv(self._manifest)
+        files.write_csv(self._partial, COLUMNS, rows)
+        return rows
+
+
+def portable_path(path, base):
+    """`path` with ``/``, relative to the folder `base` or, outside it, absolute."""
+    path = Path(os.path.abspath(path))
+    return (path.relative_to(base) if path.is_relative_to(base) else path).as_posix()

@@ -1,0 +1,220 @@
+"""Answers for many recordings: rows, heat maps, pictures and timelines, in their order."""
+
+import dataclasses
+import functools
+import json
+import os
+from collections import Counter
+from pathlib import Path
+
+from voxsight import files, mfc
+from voxsight.corpora import sound_files
+from voxsight.errors import RecordingError
+from voxsight.explanation import enlarge, grad_cam, scaled
+from voxsight.parallel import ordered_map, progress
+from voxsight.prediction import COLUMNS, Classifier, Prediction, timeline
+
+FEW = 8  # recordings answered sooner than more processes would be started
+
+
+@dataclasses.dataclass(frozen=True)
+class Outputs:
+    """Folders to write to besides the rows; None is not written."""
+
+    heatmaps: str | None = None
+    pictures: str | None = None
+    timelines: str | None = None
+
+    @property
+    def wanted(self):
+        return any(dataclasses.astuple(self))
+
+
+@dataclasses.dataclass(frozen=True)
+class Input:
+    """One row to come: a recording and the name of the files that belong to it."""
+
+    path: str
+    name: str
+    error: str = ""
+
+
+def find_inputs(paths):
+    """Recordings among files and folders, in the order given.
+
+    Parameters
+    ----------
+    paths : list of str
+        files are taken as they are; folders are walked in sorted order
+
+    Returns
+    -------
+    list of Input
+        a folder without recordings is one, with an error
+    """
+    found = []
+    for path in paths:
+        if not os.path.isdir(path):
+            found.append((path, ""))
+            continue
+        inside = sound_files(path)
+        base = path.rstrip("/") or "/"
+        found += [(f"{base}/{os.path.relpath(file, path)}", "") for file in inside]
+        if not inside:
+            nothing = RecordingError(path, "found a folder without sound files",
+                                     "recordings in it", "name another folder")
+            found.append((path, nothing.reason))
+    names = _distinct_names([path for path, _ in found])
+    return [Input(path, name, error) for (path, error), name in zip(found, names)]
+
+
+def deploy(paths, model, *, outputs=Outputs(), csv=None, min_confidence=None, jobs=None,
+           quiet=False):
+    """Classify recordings.
+
+    Parameters
+    ----------
+    paths : list of str
+        files and folders
+    model : str or os.PathLike
+        model folder
+    outputs : Outputs
+    csv : str or os.PathLike, optional
+        file for the rows; an interrupted run is taken up from ``FILE.partial``
+    min_confidence : float, optional
+    jobs : int, optional
+        processes; the cores available by default
+    quiet : bool
+        no progress bar
+
+    Yields
+    ------
+    Prediction
+        one per recording, in order
+
+    Raises
+    ------
+    UsageError
+        if the model is missing
+    """
+    inputs = find_inputs(paths)
+    journal = _Journal(csv, [str(model), min_confidence, dataclasses.asdict(outputs)])
+    done = journal.take_up([item.path for item in inputs])
+    yield from done
+    todo = inputs[len(done):]
+    make = functools.partial(_answerer, str(model), min_confidence, outputs)
+    few = len(todo) < FEW
+    answers = ordered_map(make, todo, 1 if few else jobs)
+    for prediction in progress(answers, len(todo), desc="recordings", unit="recording",
+                               quiet=quiet or few):
+        journal.add(prediction)
+        yield prediction
+    journal.finish()
+
+
+def _answerer(model, min_confidence, outputs):
+    classifier = Classifier(model, min_confidence=min_confidence)
+    return functools.partial(_answer, classifier=classifier, outputs=outputs)
+
+
+def _answer(item, *, classifier, outputs):
+    if item.error:
+        return Prediction(item.path, error=item.error)
+    windows = [] if outputs.wanted else None
+    prediction = classifier.answer(item.path, keep=windows)
+    if windows:
+        _write_outputs(item.name, prediction, windows, classifier, outputs)
+    return prediction
+
+
+def _write_outputs(name, prediction, windows, classifier, outputs):
+    recipe = classifier.config.recipe
+    if outputs.pictures:
+        for i, window in enumerate(windows):
+            jpeg = mfc.encode(window.picture, recipe)
+            files.write_bytes(Path(outputs.pictures) / f"{name}_{i}.jpg", jpeg)
+    if outputs.timelines:
+        _write_timeline(Path(outputs.timelines), name, timeline(windows, classifier))
+    if outputs.heatmaps:
+        draw_heat_map(Path(outputs.heatmaps) / f"{name}.png", prediction, windows, recipe)
+
+
+def draw_heat_map(path, prediction, windows, recipe):
+    """Heat map of a recording for the likelier label, as PNG.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+    prediction : Prediction
+    windows : list of WindowAnswer
+    recipe : mfc.Recipe
+    """
+    import numpy as np
+
+    from voxsight.display import save_heat_map
+
+    p_female = prediction.p_female
+    if p_female is None:  # digital silence: there is nothing to look at
+        return
+    likelier = "female" if p_female >= 0.5 else "male"
+    size = windows[0].picture.shape[:2]
+    maps = np.stack([window.maps for window in windows])
+    heat = scaled(enlarge(grad_cam(maps, likelier), size))
+    title = (f"{Path(prediction.path).name}: {prediction.label}, "
+             f"p(female) = {p_female:.2f}, evidence for {likelier}")
+    save_heat_map(path, windows, heat, recipe, title)
+
+
+def _write_timeline(folder, name, segments):
+    files.write_csv(folder / f"{name}.csv", ("start_s", "end_s", "label", "p_female"), segments)
+    channel = name.replace(" ", "_")  # RTTM separates its fields by spaces
+    lines = [f"SPEAKER {channel} 1 {s['start_s']:.3f} {s['end_s'] - s['start_s']:.3f} <NA> <NA> "
+             f"{s['label']} <NA> <NA>\n" for s in segments]
+    files.write_bytes(folder / f"{name}.rttm", "".join(lines).encode("utf-8", "surrogateescape"))
+
+
+def _distinct_names(paths):
+    """A file name for each path: its stem, or where stems repeat, the whole path."""
+    stems = [Path(path).stem for path in paths]
+    times = Counter(stems)
+    return [stem if times[stem] == 1 else path.strip("/.").replace("/", "_")
+            for path, stem in zip(paths, stems)]
+
+
+class _Journal:
+    """Rows of a run so far, so that a killed one can be taken up again."""
+
+    def __init__(self, path, settings):
+        self._path = path
+        self._head = json.dumps(settings) + "\n"
+        self._file = None
+
+    def take_up(self, paths):
+        """Predictions of an interrupted run that stand at the head of this one."""
+        if self._path is None:
+            return []
+        partial = Path(f"{self._path}.partial")
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        done = []
+        if partial.is_file():
+            head, *lines = partial.read_text(encoding="utf-8").splitlines(keepends=True)
+            rows = [json.loads(line) for line in lines if line.endswith("\n")]
+            if head == self._head and [row["path"] for row in rows] == paths[: len(rows)]:
+                done = [Prediction(**row) for row in rows]
+        self._done, self._file = [], open(partial, "w", encoding="utf-8")
+        self._file.write(self._head)
+        for prediction in done:
+            self.add(prediction)
+        return done
+
+    def add(self, prediction):
+        if self._file is not None:
+            self._done.append(prediction.to_row())
+            self._file.write(json.dumps(dataclasses.asdict(prediction)) + "\n")
+            self._file.flush()
+
+    def finish(self):
+        if self._file is not None:
+            self._file.close()
+            files.write_csv(self._path, COLUMNS, self._done)
+            os.unlink(self._file.name)

@@ -1,0 +1,93 @@
+"""Pictures for people; the only module that imports matplotlib."""
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from voxsight import files, mfc
+
+TICKS_HZ = (100, 250, 500, 1000, 2000, 4000, 8000, 16000)
+MAX_WINDOWS = 8
+_TITLES = {"mfcc": "MFC coefficients", "log_mel": "mel bands", "delta": "change over time"}
+
+
+def save_heat_map(path, windows, heat, recipe, title):
+    """Draw the pictures of a recording beside where the network looked.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        PNG to write
+    windows : list of prediction.WindowAnswer
+        the first eight are drawn
+    heat : np.ndarray [shape=(n, height, width)]
+        in [0, 1], enlarged to the pictures
+    recipe : mfc.Recipe
+    title : str
+    """
+    drawn = windows[:MAX_WINDOWS]
+    if len(windows) > len(drawn):
+        title += f"\nfirst {len(drawn)} of {len(windows)} windows"
+    views = list(dict.fromkeys(recipe.views))
+    width = 4.5 + 1.2 * (len(drawn) - 1)
+    figure = Figure(figsize=(2 * width, 1.2 + 2.1 * len(views)), layout="constrained")
+    axes = figure.subplots(len(views), 2, sharex=True, squeeze=False)
+    figure.suptitle(title)
+    for row, view in zip(axes, views):
+        for axis in row:
+            _draw_pictures(axis, drawn, recipe.views.index(view))
+            _label_rows(axis, view, drawn[0].picture.shape[0], recipe)
+        shades = _draw_heat(row[1], drawn, heat)
+        row[0].set_title(_TITLES[view], fontsize="medium")
+        row[1].set_title("where the network looked", fontsize="medium")
+    for axis in axes[-1]:
+        axis.set_xlabel("time (s)")
+    figure.colorbar(shades, ax=axes[:, 1].tolist(), label="evidence (share of its maximum)",
+                    shrink=0.8)
+    _save(figure, path)
+
+
+def _draw_pictures(axis, windows, channel):
+    for window in windows:
+        axis.imshow(window.picture[..., channel], cmap="gray", vmin=0, vmax=255,
+                    **_placing(window))
+    _fit(axis, windows)
+
+
+def _draw_heat(axis, windows, heat):
+    for window, values in zip(windows, heat):
+        shades = axis.imshow(values, cmap="inferno", vmin=0, vmax=1,
+                             alpha=0.15 + 0.6 * values, **_placing(window))
+    _fit(axis, windows)
+    return shades
+
+
+def _placing(window):
+    height = window.picture.shape[0]
+    return {"origin": "lower", "aspect": "auto", "interpolation": "nearest",
+            "extent": (window.start_s, window.end_s, -0.5, height - 0.5)}
+
+
+def _fit(axis, windows):
+    axis.set_xlim(windows[0].start_s, windows[-1].end_s)
+
+
+def _label_rows(axis, view, height, recipe):
+    import numpy as np
+
+    if view == "mfcc":
+        scale = height / recipe.n_mfcc
+        every = max(1, recipe.n_mfcc // 4)
+        numbers = np.arange(0, recipe.n_mfcc, every)
+        axis.set_yticks((numbers + 0.5) * scale - 0.5, numbers)
+        axis.set_ylabel("coefficient (quefrency)")
+        return
+    centres = mfc.band_centres(recipe)
+    ticks = [hz for hz in TICKS_HZ if centres[0] <= hz <= centres[-1] * 1.05]
+    bands = np.interp(ticks, centres, np.arange(len(centres)))
+    axis.set_yticks((bands + 0.5) * height / len(centres) - 0.5, ticks)
+    axis.set_ylabel("frequency (Hz)")
+
+
+def _save(figure, path):
+    with files.replacing(path) as temporary:
+        FigureCanvasAgg(figure).print_figure(temporary, dpi=110, format="png")

@@ -1,0 +1,401 @@
+"""From samples to a picture of mel-frequency cepstra (MFC).
+
+A recipe holds every number that shapes a picture and is stored with whatever it made.
+The chain is: pre-emphasis, windowed power spectrum, mel bands, decibels, orthonormal
+DCT-II, sinusoidal lifter, grey levels, JPEG.
+"""
+
+import dataclasses
+import functools
+import io
+
+import numpy as np
+
+VIEWS = ("mfcc", "log_mel", "delta")
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """Every number that shapes a picture.
+
+    Frequencies are in Hz, lengths in samples at ``sample_rate``, levels in dB.
+    """
+
+    name: str
+    sample_rate: int
+    window_samples: int  # what one picture shows; shorter sound is padded with zeros
+    height: int  # pixels
+    width: int  # pixels
+    win_length: int
+    hop_length: int
+    n_fft: int
+    n_mels: int
+    fmin: float
+    fmax: float
+    mel_scale: str  # "slaney" or "htk"
+    n_mfcc: int
+    lifter: int
+    views: tuple  # what the red, green and blue channel show
+    mfcc_zero: float  # grey level of a coefficient of 0
+    mfcc_gain: float  # grey levels per unit of a liftered coefficient
+    delta_gain: float = 0.0  # grey levels per dB and second
+    level: str = "relative"  # "stored" keeps sample values and absolute levels
+    pre_emphasis: float = 0.97
+    top_db: float = 80.0  # floor below the maximum
+    jpeg_quality: int = 75
+    jpeg_subsampling: int = 2  # Pillow's number: 0 keeps colours at full resolution
+    dtype: str = "float32"
+
+    def __post_init__(self):
+        object.__setattr__(self, "views", tuple(self.views))
+        unknown = set(self.views) - set(VIEWS)
+        if unknown or len(self.views) != 3:
+            raise ValueError(f"views={self.views}: three of {VIEWS} are expected")
+        if self.hop_length > self.win_length:
+            raise ValueError(f"hop_length={self.hop_length} exceeds win_length="
+                             f"{self.win_length}: samples would be skipped")
+        if not self.win_length <= self.n_fft:
+            raise ValueError(f"win_length={self.win_length} exceeds n_fft={self.n_fft}")
+        if not 0 <= self.fmin < self.fmax <= self.sample_rate / 2:
+            raise ValueError(f"fmin={self.fmin}, fmax={self.fmax}: expected 0 <= fmin < fmax"
+                             f" <= {self.sample_rate / 2} Hz")
+        if self.n_mfcc > self.n_mels:
+            raise ValueError(f"n_mfcc={self.n_mfcc} exceeds n_mels={self.n_mels}")
+
+    @property
+    def window_s(self):
+        """Seconds that one picture shows."""
+        return self.window_samples / self.sample_rate
+
+    @property
+    def remove_dc(self):
+        """Whether recordings are freed of their offset first."""
+        return self.level != "stored"
+
+    def to_dict(self):
+        """The recipe as it stands in ``recipe.json``."""
+        return {**dataclasses.asdict(self), "views": list(self.views)}
+
+    @classmethod
+    def from_dict(cls, values):
+        """Recipe from the contents of a ``recipe.json``.
+
+        Raises
+        ------
+        ValueError
+            if a field is missing, unknown or out of its range
+        """
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise ValueError(f"not a recipe: {error}") from error
+
+
+RECIPES = {
+    # The published AudioMNIST picture: 12 coefficients, negative ones clipped to black.
+    "audiomnist": Recipe(
+        name="audiomnist", sample_rate=48_000, window_samples=47_998, height=224, width=224,
+        win_length=1200, hop_length=480, n_fft=1200, n_mels=40, fmin=0.0, fmax=24_000.0,
+        mel_scale="slaney", n_mfcc=12, lifter=22, views=("mfcc", "mfcc", "mfcc"),
+        mfcc_zero=0.0, mfcc_gain=1.0, level="stored", dtype="float64",
+    ),
+    # For recordings of any origin: telephone band, indifferent to level, three views.
+    "voxsight": Recipe(
+        name="voxsight", sample_rate=16_000, window_samples=15_760, height=64, width=64,
+        win_length=640, hop_length=240, n_fft=1024, n_mels=64, fmin=50.0, fmax=4_000.0,
+        mel_scale="htk", n_mfcc=64, lifter=128, views=("mfcc", "log_mel", "delta"),
+        mfcc_zero=128.0, mfcc_gain=0.2, delta_gain=0.2, jpeg_quality=95, jpeg_subsampling=0,
+    ),
+}
+
+
+def picture(samples, recipe, front=None):
+    """Picture of a stretch of sound.
+
+    Parameters
+    ----------
+    samples : np.ndarray [shape=(n,)]
+        mono samples at ``recipe.sample_rate``; shorter ones than the recipe's window are
+        padded with zeros, longer ones give a picture of the same size
+    recipe : Recipe
+    front : int, optional
+        zeros before the samples when padding; by default the sound is centred
+
+    Returns
+    -------
+    np.ndarray [shape=(height, width, 3), uint8]
+
+    Raises
+    ------
+    ValueError
+        if `samples` is empty or not one-dimensional
+    """
+    if samples.ndim != 1 or not len(samples):
+        raise ValueError(f"expected samples of shape (n,) with n > 0, got {samples.shape}")
+    decibels = log_mel(pad(samples, recipe.window_samples, front), recipe)
+    grey = {view: _VIEW[view](decibels, recipe) for view in set(recipe.views)}
+    grey = {view: _resized_to_bytes(matrix, recipe) for view, matrix in grey.items()}
+    return np.stack([grey[view] for view in recipe.views], axis=-1)
+
+
+def pad(samples, size, front=None):
+    """Zeros around `samples` up to `size`; `front` of them before, by default half."""
+    missing = size - len(samples)
+    if missing <= 0:
+        return samples
+    front = missing // 2 if front is None else front
+    return np.pad(samples, (front, missing - front))
+
+
+def random_front(key, n_samples, recipe):
+    """Zeros before a recording, drawn from a generator seeded by a text.
+
+    Parameters
+    ----------
+    key : str
+        what names the recording in its corpus, so that a re-run draws the same
+    n_samples : int
+    recipe : Recipe
+
+    Returns
+    -------
+    int
+    """
+    import zlib
+
+    missing = recipe.window_samples - n_samples
+    if missing <= 0:
+        return 0
+    seed = zlib.crc32(key.encode("utf-8", "surrogateescape"))
+    return int(np.random.default_rng(seed).integers(missing))
+
+
+def log_mel(samples, recipe):
+    """Power in mel bands, in dB with a floor ``top_db`` below the maximum.
+
+    Parameters
+    ----------
+    samples : np.ndarray [shape=(n,)]
+    recipe : Recipe
+
+    Returns
+    -------
+    np.ndarray [shape=(n_mels, frames)]
+        ``frames = 1 + (n - win_length) // hop_length``
+    """
+    samples = np.asarray(samples, recipe.dtype)
+    if len(samples) < recipe.win_length:
+        samples = pad(samples, recipe.win_length)
+    emphasised = samples.copy()
+    emphasised[1:] -= recipe.pre_emphasis * samples[:-1]
+    frames = np.lib.stride_tricks.sliding_window_view(emphasised, recipe.win_length)
+    frames = frames[:: recipe.hop_length] * _hann(recipe)
+    spectrum = np.fft.rfft(frames, recipe.n_fft)
+    power = np.square(spectrum.real) + np.square(spectrum.imag)
+    decibels = 10.0 * np.log10(np.maximum(_mel_filters(recipe) @ power.T, 1e-10))
+    return np.maximum(decibels, decibels.max() - recipe.top_db)
+
+
+def mfcc(decibels, recipe):
+    """Liftered mel-frequency cepstral coefficients.
+
+    Parameters
+    ----------
+    decibels : np.ndarray [shape=(n_mels, frames)]
+    recipe : Recipe
+
+    Returns
+    -------
+    np.ndarray [shape=(n_mfcc, frames)]
+        row 0 follows the level, higher rows ever finer detail of the spectrum
+    """
+    return _liftered_dct(recipe) @ decibels
+
+
+def delta(decibels, recipe, reach=2):
+    """Slope over time of each band, in dB per second (least squares over 5 frames)."""
+    padded = np.pad(decibels, ((0, 0), (reach, reach)), mode="edge")
+    n = decibels.shape[1]
+    steps = range(1, reach + 1)
+    slope = sum(k * (padded[:, reach + k: reach + k + n] - padded[:, reach - k: reach - k + n])
+                for k in steps)
+    per_frame = slope / (2 * sum(k * k for k in steps))
+    return per_frame * (recipe.sample_rate / recipe.hop_length)
+
+
+def encode(pixels, recipe):
+    """JPEG bytes of a picture."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "JPEG", quality=recipe.jpeg_quality,
+                                 subsampling=recipe.jpeg_subsampling)
+    return out.getvalue()
+
+
+def decode(jpeg, size=None):
+    """Pixels of a JPEG, resized as training and answering both do it.
+
+    Parameters
+    ----------
+    jpeg : bytes, path or file
+    size : (int, int), optional
+        height and width wanted; those of the JPEG by default
+
+    Returns
+    -------
+    np.ndarray [shape=(height, width, 3), uint8]
+    """
+    from PIL import Image
+
+    image = Image.open(io.BytesIO(jpeg) if isinstance(jpeg, bytes) else jpeg).convert("RGB")
+    if size and (image.height, image.width) != tuple(size):
+        image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    return np.asarray(image)
+
+
+def band_centres(recipe):
+    """Centre frequencies of the mel bands, Hz, shape (n_mels,)."""
+    return _mel_edges(recipe)[1:-1]
+
+
+def frame_times(recipe):
+    """Centres of the first and the last frame of a window, seconds."""
+    half = recipe.win_length / 2
+    frames = 1 + (recipe.window_samples - recipe.win_length) // recipe.hop_length
+    last = half + (frames - 1) * recipe.hop_length
+    return half / recipe.sample_rate, last / recipe.sample_rate
+
+
+def _mfcc_grey(decibels, recipe):
+    if recipe.level != "stored":
+        decibels = decibels - decibels.mean()
+    return recipe.mfcc_zero + recipe.mfcc_gain * mfcc(decibels, recipe)
+
+
+def _log_mel_grey(decibels, recipe):
+    return 255.0 * (1.0 + (decibels - decibels.max()) / recipe.top_db)
+
+
+def _delta_grey(decibels, recipe):
+    return 128.0 + recipe.delta_gain * delta(decibels, recipe)
+
+
+_VIEW = {"mfcc": _mfcc_grey, "log_mel": _log_mel_grey, "delta": _delta_grey}
+
+
+def _resized_to_bytes(grey, recipe):
+    size = (recipe.height, recipe.width)
+    if grey.shape != size:
+        rows, columns = grey.shape
+        grey = resize_matrix(rows, size[0]) @ grey @ resize_matrix(columns, size[1]).T
+    return (np.clip(grey, 0, 255) + 0.5).astype(np.uint8)
+
+
+@functools.lru_cache
+def resize_matrix(n, m, ends="mirror"):
+    """Matrix that resizes a column of `n` values to `m`, as scikit-image does.
+
+    Linear interpolation between cell centres; when shrinking, after a Gaussian of
+    (n/m - 1) / 2 cells that is cut at four of them.
+
+    Parameters
+    ----------
+    n, m : int
+    ends : {"mirror", "clamp"}
+        what lies beyond: the values mirrored (the last one not repeated), or the last
+
+    Returns
+    -------
+    np.ndarray [shape=(m, n), float64]
+    """
+    centres = (np.arange(m) + 0.5) * n / m - 0.5
+    low = np.floor(centres).astype(int)
+    weight = centres - low
+    inside = _mirrored if ends == "mirror" else _clamped
+    matrix = np.zeros((m, n))
+    rows = np.arange(m)
+    np.add.at(matrix, (rows, inside(low, n)), 1 - weight)
+    np.add.at(matrix, (rows, inside(low + 1, n)), weight)
+    sigma = max(0.0, (n / m - 1) / 2)
+    reach = int(4.0 * sigma + 0.5)
+    if reach:
+        offsets = np.arange(-reach, reach + 1)
+        bell = np.exp(-0.5 * (offsets / sigma) ** 2)
+        blur = np.zeros((n, n))
+        cells = np.arange(n)
+        for offset, value in zip(offsets, bell / bell.sum()):
+            np.add.at(blur, (cells, inside(cells + offset, n)), value)
+        matrix = matrix @ blur
+    return matrix
+
+
+def _mirrored(index, n):
+    if n == 1:
+        return np.zeros_like(index)
+    index = np.abs(index) % (2 * n - 2)
+    return np.where(index >= n, 2 * n - 2 - index, index)
+
+
+def _clamped(index, n):
+    return np.clip(index, 0, n - 1)
+
+
+@functools.lru_cache
+def _hann(recipe):
+    steps = np.arange(recipe.win_length) / recipe.win_length
+    return (0.5 - 0.5 * np.cos(2 * np.pi * steps)).astype(recipe.dtype)
+
+
+@functools.lru_cache
+def _mel_edges(recipe):
+    to_mel, to_hz = _MEL_SCALES[recipe.mel_scale]
+    mels = np.linspace(to_mel(recipe.fmin), to_mel(recipe.fmax), recipe.n_mels + 2)
+    return to_hz(mels)
+
+
+@functools.lru_cache
+def _mel_filters(recipe):
+    """Triangles of unit area over frequency, shape (n_mels, 1 + n_fft // 2)."""
+    edges = _mel_edges(recipe)
+    bins = np.arange(1 + recipe.n_fft // 2) * recipe.sample_rate / recipe.n_fft
+    rising = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
+    falling = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
+    triangles = np.maximum(0, np.minimum(rising, falling))
+    triangles *= (2.0 / (edges[2:] - edges[:-2]))[:, None]
+    # Rounded to single precision whatever the recipe's: so are librosa's, and the
+    # published pictures were made with those.
+    return triangles.astype(np.float32).astype(recipe.dtype)
+
+
+@functools.lru_cache
+def _liftered_dct(recipe):
+    """Orthonormal DCT-II times the sinusoidal lifter, shape (n_mfcc, n_mels)."""
+    rows = np.arange(recipe.n_mfcc)[:, None]
+    angles = np.pi * rows * (np.arange(recipe.n_mels) + 0.5) / recipe.n_mels
+    dct = np.sqrt(2.0 / recipe.n_mels) * np.cos(angles)
+    dct[0] /= np.sqrt(2.0)
+    lifter = 1 + recipe.lifter / 2 * np.sin(np.pi * (rows + 1) / recipe.lifter)
+    return (lifter * dct).astype(recipe.dtype)
+
+
+def _slaney_mel(hz):
+    hz = np.asarray(hz, float)
+    above = 15.0 + np.log(np.maximum(hz, 1000.0) / 1000.0) * (27.0 / np.log(6.4))
+    return np.where(hz < 1000.0, hz * 3.0 / 200.0, above)
+
+
+def _slaney_hz(mel):
+    above = 1000.0 * np.exp((np.maximum(mel, 15.0) - 15.0) * (np.log(6.4) / 27.0))
+    return np.where(mel < 15.0, mel * 200.0 / 3.0, above)
+
+
+def _htk_mel(hz):
+    return 2595.0 * np.log10(1.0 + np.asarray(hz, float) / 700.0)
+
+
+def _htk_hz(mel):
+    return 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
+
+
+_MEL_SCALES = {"slaney": (_slaney_mel, _slaney_hz), "htk": (_htk_mel, _htk_hz)}

@@ -1,0 +1,92 @@
+"""The model card: what a model learnt from, how well it does, what it is not for."""
+
+LICENCES = {
+    "librispeech": "CC BY 4.0",
+    "speechocean762": "free download for commercial and non-commercial purposes",
+    "ami": "CC BY 4.0",
+    "audiomnist": "MIT",
+}
+
+_LIMITS = """\
+## What the answer means
+
+`female` or `male` says how the corpora above labelled voices that look like this one in
+a picture of mel-frequency cepstra. It says nothing about who a person is.
+
+## What it must not be used for
+
+- to decide anything about a person, or to address or sort people without asking them;
+- to recognise or verify someone's identity;
+- as evidence of a person's gender, sex, age or health.
+
+## Known weaknesses
+
+- Voices between the groups in pitch and vocal tract length: high-pitched men, low-pitched
+  women, children. `uncertain` is the honest answer there and does not always come.
+- Aroused, sung or whispered speech, and words shorter than 0.3 s.
+- Only two labels were stated by the corpora, so it can give no third.
+"""
+
+
+def model_card(name, config, command):
+    """Markdown of the card of a model.
+
+    Parameters
+    ----------
+    name : str
+    config : checkpoint.ModelConfig
+    command : str
+        what trained it
+
+    Returns
+    -------
+    str
+    """
+    return "\n".join([
+        f"# {name}", "", _description(config), "", "Trained with:", "", f"    {command}", "",
+        "## Training data", "", *_data_table(config.training), "",
+        f"Split `{config.training['split']}`: {config.training['shared_speakers']}."
+        + _split_warning(config.training), "",
+        "## Figures", "", *_figures_table(config.figures), "", _calibration(config), "", _LIMITS])
+
+
+def _description(config):
+    net, recipe = config.architecture, config.recipe
+    return (f"A {net.name} (last stage with stride {net.last_stride}) on pictures of "
+            f"{net.size[0]}x{net.size[1]} pixels made with the `{recipe.name}` recipe, started "
+            f"from weights: {config.training['weights']}. Trained for "
+            f"{config.training['head_epochs']} + {config.training['epochs']} epochs "
+            "(head, everything). Weights in float16, safetensors.")
+
+
+def _data_table(training):
+    yield "| corpus | speakers female/male | recordings | pictures | licence |"
+    yield "|---|---|---|---|---|"
+    for corpus, about in training["corpora"].items():
+        licence = LICENCES.get(corpus.split("/")[0], "not known to this project")
+        yield (f"| {corpus} | {about['female']}/{about['male']} | {about['recordings']} | "
+               f"{about['pictures']} | {licence} |")
+
+
+def _split_warning(training):
+    if training["shared_speakers"].startswith("speakers shared 0 "):
+        return ""
+    return " **This does not tell how the model does on new voices.**"
+
+
+def _figures_table(figures):
+    yield (f"On the {figures['n']} validation recordings of {figures['n_speakers']} speakers "
+           "(p_female >= 0.5 is called female; 95 % intervals over speakers):")
+    yield ""
+    yield "| figure | value | interval |"
+    yield "|---|---|---|"
+    for name, figure in figures.items():
+        if isinstance(figure, dict):
+            yield f"| {name} | {figure['value']:.4f} | {figure['low']:.4f} to {figure['high']:.4f} |"
+
+
+def _calibration(config):
+    return (f"Temperature {config.calibration.temperature:.3f} and the confidence of "
+            f"{config.calibration.min_confidence:.3f} under which the answer is `uncertain` "
+            "were fitted on the same validation recordings; the figures above are therefore "
+            "a little kind to the calibration.")

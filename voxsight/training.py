@@ -1,0 +1,124 @@
+"""From a folder of pictures to a model folder: split, train, calibrate, measure, save."""
+
+import dataclasses
+import shlex
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from voxsight import splits
+from voxsight.calibration import fit_calibration
+from voxsight.checkpoint import Architecture, ModelConfig, save_model
+from voxsight.corpora import GENDERS
+from voxsight.datasets import read_dataset
+from voxsight.evaluation import figures
+from voxsight.learner import fit, log_odds, make_learner, torchvision_state
+from voxsight.model_card import model_card
+
+
+def train(dataset, out, config, *, argv=(), quiet=False):
+    """Train a model on a dataset and write its folder.
+
+    Parameters
+    ----------
+    dataset : str or os.PathLike
+        folder of pictures
+    out : str or os.PathLike
+        model folder to write
+    config : learner.TrainConfig
+    argv : sequence of str
+        the command, for the model card
+    quiet : bool
+        no progress bars
+
+    Returns
+    -------
+    checkpoint.ModelConfig
+        of the model written
+
+    Raises
+    ------
+    UsageError
+        if the dataset, the split or the weights are not usable
+    """
+    pictures, recipe = read_dataset(dataset)
+    kept, valid = split_pictures(pictures, config)
+    size = tuple(config.size or (recipe.height, recipe.width))
+    learn = make_learner([p.path for p in kept], [p.gender for p in kept], valid, size, config,
+                         log_dir=Path("runs") / Path(out).name, quiet=quiet)
+    history = fit(learn, config)
+    tested = [kept[i] for i in valid]
+    evidence, is_female, speakers = by_recording(tested, log_odds(learn, which=1))
+    calibration = fit_calibration(evidence, is_female)
+    model = ModelConfig(
+        architecture=Architecture(config.arch, size), recipe=recipe, calibration=calibration,
+        training=_training_record(pictures, kept, valid, config),
+        figures=figures(is_female, calibration.p_female(evidence), speakers))
+    save_model(out, torchvision_state(learn.model), model, history,
+               model_card(Path(out).name, model, shlex.join(argv)))
+    return model
+
+
+def split_pictures(pictures, config):
+    """Pictures to use and which of them validate.
+
+    Altered copies never validate, and they train only where no picture of their
+    recording validates.
+
+    Returns
+    -------
+    pictures : list of Picture
+    valid : np.ndarray of int
+    """
+    clean = [p for p in pictures if not p.augmentation]
+    _, valid = splits.split([p.speaker for p in clean], [p.gender for p in clean],
+                            config.split, config.valid, config.seed)
+    held_sources = {clean[i].source for i in valid}
+    held_speakers = set() if config.split == "random" else {clean[i].speaker for i in valid}
+    copies = [p for p in pictures if p.augmentation and p.source not in held_sources
+              and p.speaker not in held_speakers]
+    return clean + copies, valid
+
+
+def by_recording(pictures, evidence):
+    """Mean log-odds of the pictures of each recording.
+
+    Parameters
+    ----------
+    pictures : list of Picture [shape=(n,)]
+    evidence : array of float [shape=(n,)]
+        log-odds of female per picture
+
+    Returns
+    -------
+    evidence : np.ndarray [shape=(m,)]
+    is_female : np.ndarray of bool [shape=(m,)]
+    speakers : list of str [shape=(m,)]
+    """
+    groups = defaultdict(list)
+    for picture, value in zip(pictures, evidence):
+        groups[picture.source, picture.speaker, picture.gender].append(float(value))
+    return (np.array([np.mean(values) for values in groups.values()]),
+            np.array([gender == "female" for _, _, gender in groups]),
+            [speaker for _, speaker, _ in groups])
+
+
+def _training_record(pictures, kept, valid, config):
+    validating = set(np.asarray(valid).tolist())
+    sides = ([p.speaker for i, p in enumerate(kept) if i not in validating],
+             [kept[i].speaker for i in valid])
+    record = {key: value for key, value in dataclasses.asdict(config).items()
+              if key not in ("arch", "size")}
+    return record | {"shared_speakers": splits.shared_speakers(*sides),
+                     "pictures_trained_on": len(sides[0]), "corpora": _corpora_table(pictures)}
+
+
+def _corpora_table(pictures):
+    table = {}
+    for corpus in sorted({p.corpus for p in pictures}):
+        own = [p for p in pictures if p.corpus == corpus]
+        table[corpus] = {
+            **{g: len({p.speaker for p in own if p.gender == g}) for g in GENDERS},
+            "recordings": len({p.source for p in own}), "pictures": len(own)}
+    return table
