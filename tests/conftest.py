@@ -36,7 +36,7 @@ def script():
 
     def run(name, *args, cwd=ROOT, **environment):
         return subprocess.run(
-            [sys.executable, ROOT / "scripts" / f"{name}.py", *map(os.fspath, args)],
+            [sys.executable, ROOT / "scripts" / f"{name}.py", *map(str, args)],
             cwd=cwd, capture_output=True, text=True, env={**os.environ, **environment})
 
     return run
@@ -59,7 +59,7 @@ def tiny_model(tmp_path_factory):
     torchvision = pytest.importorskip("torchvision")
     from voxsight.calibration import Calibration
     from voxsight.checkpoint import Architecture, ModelConfig, load_weights, save_model
-    from voxsight.mfc import RECIPES
+    from voxsight.recipes import RECIPES
 
     torch.manual_seed(0)
     network = torchvision.models.resnet18(num_classes=2)

@@ -26,7 +26,7 @@ def write_with_ffmpeg(path, samples, rate, codec):
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate, layout="mono")
         frame = av.AudioFrame.from_ndarray(samples[None, :], format="flt", layout="mono")
-        frame.rate = rate
+        frame.rate, frame.pts = rate, 0
         for packet in [*stream.encode(frame), *stream.encode(None)]:
             container.mux(packet)
 

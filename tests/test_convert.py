@@ -12,6 +12,7 @@ from conftest import ROOT
 
 from voxsight import mfc
 from voxsight.datasets import COLUMNS, read_dataset
+from voxsight.recipes import RECIPES
 
 
 def contents(folder):
@@ -46,7 +47,7 @@ def test_pictures_manifest_and_maps(preprocess, gendered_folder):
     altered = {row["source"] for row in rows if row["augmentation"]}
     assert 0 < len(altered) < 16
     pictures, recipe = read_dataset(work)
-    assert recipe == mfc.RECIPES["voxsight"]
+    assert recipe == RECIPES["voxsight"]
     assert mfc.decode(pictures[0].path).shape == (64, 64, 3)
     assert {p.speaker for p in pictures} == {f"corpus:{g}{s}" for g in "fm" for s in range(4)}
 
@@ -96,7 +97,7 @@ def test_bad_recordings_cost_nothing_else(preprocess, gendered_folder):
     corpus = gendered_folder()
     (corpus / "female" / "f0" / "empty.wav").touch()
     soundfile.write(corpus / "male" / "m0" / "zeros.wav", np.zeros(16_000), 16_000)
-    done, work = preprocess(corpus)
+    done, _ = preprocess(corpus)
     assert done.returncode == 1
     assert "16 recordings converted, 0 done before, 2 failed" in done.stdout
     lines = [line for line in done.stderr.splitlines() if ".wav: " in line]
@@ -124,7 +125,7 @@ def test_audiomnist_layout_gives_the_published_pictures(preprocess, tmp_path, rn
     done, work = preprocess(data.parent, "--recipe", "audiomnist", corpus="audiomnist")
     assert done.returncode == 0, done.stderr
     pictures, recipe = read_dataset(work)
-    assert recipe == mfc.RECIPES["audiomnist"] and len(pictures) == 6
+    assert recipe == RECIPES["audiomnist"] and len(pictures) == 6
     for picture in pictures:
         samples = stored[picture.source]
         key = os.path.relpath(picture.source, data.parent)

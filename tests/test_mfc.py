@@ -9,8 +9,10 @@ from PIL import Image
 from skimage.transform import resize
 
 from voxsight import audio, mfc
+from voxsight.recipes import RECIPES, Recipe
+from voxsight.resizing import resize_matrix
 
-AUDIOMNIST, VOXSIGHT = mfc.RECIPES["audiomnist"], mfc.RECIPES["voxsight"]
+AUDIOMNIST, VOXSIGHT = RECIPES["audiomnist"], RECIPES["voxsight"]
 
 
 def published_picture(samples, front):
@@ -82,7 +84,7 @@ def test_slope_of_a_ramp():
 @pytest.mark.parametrize("n, m", [(12, 224), (98, 224), (98, 96), (98, 48), (64, 20), (7, 7)])
 def test_resizing_is_scikit_images(rng, n, m):
     matrix = rng.normal(size=(n, 3))
-    np.testing.assert_allclose(mfc.resize_matrix(n, m) @ matrix, resize(matrix, (m, 3)),
+    np.testing.assert_allclose(resize_matrix(n, m) @ matrix, resize(matrix, (m, 3)),
                                atol=1e-12)
 
 
@@ -114,11 +116,11 @@ def test_front_offset_is_seeded_by_the_name():
 
 
 def test_recipe_round_trip_and_refusals():
-    for recipe in mfc.RECIPES.values():
-        assert mfc.Recipe.from_dict(recipe.to_dict()) == recipe
+    for recipe in RECIPES.values():
+        assert Recipe.from_dict(recipe.to_dict()) == recipe
     with pytest.raises(ValueError, match="hop_length=900 exceeds win_length=640"):
         dataclasses.replace(VOXSIGHT, hop_length=900)
     with pytest.raises(ValueError, match="not a recipe"):
-        mfc.Recipe.from_dict({"name": "x"})
+        Recipe.from_dict({"name": "x"})
     with pytest.raises(ValueError, match=r"got \(2, 5\)"):
         mfc.picture(np.zeros((2, 5)), VOXSIGHT)

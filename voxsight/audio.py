@@ -17,10 +17,9 @@ MIN_RATE_HZ, MAX_RATE_HZ = 4_000, 192_000
 MAX_CHANNELS = 64
 DC_CUTOFF_HZ = 20.0
 FORMATS = "WAV, FLAC, OGG, MP3, M4A/AAC or WebM/Opus"
-EXTENSIONS = frozenset(
-    ".wav .wave .flac .ogg .oga .opus .mp3 .m4a .mp4 .aac .webm .mka .wma .aif .aiff .aifc"
-    " .au .caf .w64 .amr .3gp".split()
-)
+EXTENSIONS = frozenset((
+    ".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".mp4", ".aac", ".webm",
+    ".mka", ".wma", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".amr", ".3gp"))
 
 
 class Recording:

@@ -11,7 +11,7 @@ import numpy as np
 from voxsight import files
 from voxsight.calibration import Calibration
 from voxsight.errors import UsageError
-from voxsight.mfc import Recipe
+from voxsight.recipes import Recipe
 
 WEIGHTS, GRAPH, CONFIG = "weights.safetensors", "model.onnx", "config.json"
 CARD, HISTORY = "README.md", "history.csv"

@@ -25,20 +25,21 @@ class Conversion:
     failures: tuple  # of RecordingError
 
 
-def convert(utterances, recipe, out, maps, *, root, augment_share=0.0, jobs=None, quiet=False):
+def convert(utterances, recipe, out, maps, *, root, altered_copies=0.0, jobs=None, quiet=False):
     """Write the pictures of a corpus, its manifest and its maps.
 
     Parameters
     ----------
     utterances : list of corpora.Utterance
-    recipe : mfc.Recipe
+    recipe : recipes.Recipe
     out, maps : str or os.PathLike
         folders to write to
     root : str or os.PathLike
         folder of the corpus; random choices are seeded by the paths below it, so that
         they do not depend on where the corpus lies
-    augment_share : float
-        share of recordings that also get an altered copy of each picture
+    altered_copies : float
+        altered copies of each picture; 0.1 is one for every tenth recording, 2.5 two for
+        each and a third for every other
     jobs : int, optional
         processes; the cores available by default
     quiet : bool
@@ -53,10 +54,10 @@ def convert(utterances, recipe, out, maps, *, root, augment_share=0.0, jobs=None
     UsageError
         if `out` holds pictures made with other settings
     """
-    settings = {"recipe": recipe.to_dict(), "augment": augment_share}
+    settings = {"recipe": recipe.to_dict(), "augment": altered_copies}
     writer = DatasetWriter(out, maps, settings)
     todo = [u for u in utterances if os.path.abspath(u.path) not in writer.done]
-    make = functools.partial(_picture_maker, recipe, os.path.abspath(root), augment_share)
+    make = functools.partial(_picture_maker, recipe, os.path.abspath(root), altered_copies)
     failures = []
     try:
         results = ordered_map(make, todo, jobs)
@@ -73,19 +74,19 @@ def convert(utterances, recipe, out, maps, *, root, augment_share=0.0, jobs=None
                       len(utterances) - len(todo), tuple(failures))
 
 
-def _picture_maker(recipe, root, augment_share):
+def _picture_maker(recipe, root, altered_copies):
     return functools.partial(_pictures_of, recipe=recipe, root=root,
-                             augment_share=augment_share)
+                             altered_copies=altered_copies)
 
 
-def _pictures_of(utterance, *, recipe, root, augment_share):
+def _pictures_of(utterance, *, recipe, root, altered_copies):
     """Manifest rows and JPEGs of one utterance, or the error that kept them back."""
     key = os.path.relpath(os.path.abspath(utterance.path), root).replace(os.sep, "/")
     rows, jpegs = [], []
     try:
         # The published pictures show whole recordings, found to hold speech or not.
         listener = Listener(utterance.path, recipe, whole_if_short=recipe.level == "stored")
-        for window, kind, samples in _versions(listener.windows(), key, augment_share):
+        for window, kind, samples in _versions(listener.windows(), key, altered_copies):
             front = _front(key, samples, recipe)
             jpegs.append(mfc.encode(mfc.picture(samples, recipe, front), recipe))
             rows.append(_row(utterance, window, kind))
@@ -97,13 +98,13 @@ def _pictures_of(utterance, *, recipe, root, augment_share):
     return rows, jpegs
 
 
-def _versions(windows, key, augment_share):
-    """Each window as it is and, for the recordings drawn, once altered."""
+def _versions(windows, key, altered_copies):
+    """Each window as it is and, as often as drawn for the recording, altered."""
     rng = np.random.default_rng([zlib.crc32(key.encode("utf-8", "surrogateescape")), 1])
-    drawn = rng.random() < augment_share
+    copies = int(altered_copies + rng.random())
     for window in windows:
         yield window, "", window.samples
-        if drawn:
+        for _ in range(copies):
             kind = KINDS[rng.integers(len(KINDS))]
             yield window, kind, augment(window.samples, kind, rng)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from voxsight import files
 from voxsight.corpora import GENDERS, audiomnist_speaker
 from voxsight.errors import UsageError
-from voxsight.mfc import RECIPES, Recipe
+from voxsight.recipes import RECIPES, Recipe
 
 COLUMNS = ("image", "source", "start_s", "end_s", "speaker", "gender", "corpus", "age",
            "accent", "text", "augmentation")

@@ -147,7 +147,7 @@ def draw_heat_map(path, prediction, windows, recipe):
     path : str or os.PathLike
     prediction : Prediction
     windows : list of WindowAnswer
-    recipe : mfc.Recipe
+    recipe : recipes.Recipe
     """
     import numpy as np
 

@@ -1,5 +1,8 @@
 """Pictures for people; the only module that imports matplotlib."""
 
+from itertools import zip_longest
+
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -21,7 +24,7 @@ def save_heat_map(path, windows, heat, recipe, title):
         the first eight are drawn
     heat : np.ndarray [shape=(n, height, width)]
         in [0, 1], enlarged to the pictures
-    recipe : mfc.Recipe
+    recipe : recipes.Recipe
     title : str
     """
     drawn = windows[:MAX_WINDOWS]
@@ -33,10 +36,11 @@ def save_heat_map(path, windows, heat, recipe, title):
     axes = figure.subplots(len(views), 2, sharex=True, squeeze=False)
     figure.suptitle(title)
     for row, view in zip(axes, views):
+        channel = recipe.views.index(view)
+        _draw(row[0], drawn, channel)
+        shades = _draw(row[1], drawn, channel, heat)
         for axis in row:
-            _draw_pictures(axis, drawn, recipe.views.index(view))
             _label_rows(axis, view, drawn[0].picture.shape[0], recipe)
-        shades = _draw_heat(row[1], drawn, heat)
         row[0].set_title(_TITLES[view], fontsize="medium")
         row[1].set_title("where the network looked", fontsize="medium")
     for axis in axes[-1]:
@@ -46,18 +50,16 @@ def save_heat_map(path, windows, heat, recipe, title):
     _save(figure, path)
 
 
-def _draw_pictures(axis, windows, channel):
-    for window in windows:
+def _draw(axis, windows, channel, heat=()):
+    """Pictures in time, each with its heat, if any; a later window covers an earlier one."""
+    shades = None
+    for window, values in zip_longest(windows, heat[: len(windows)]):
         axis.imshow(window.picture[..., channel], cmap="gray", vmin=0, vmax=255,
                     **_placing(window))
-    _fit(axis, windows)
-
-
-def _draw_heat(axis, windows, heat):
-    for window, values in zip(windows, heat):
-        shades = axis.imshow(values, cmap="inferno", vmin=0, vmax=1,
-                             alpha=0.15 + 0.6 * values, **_placing(window))
-    _fit(axis, windows)
+        if values is not None:
+            shades = axis.imshow(values, cmap="inferno", vmin=0, vmax=1,
+                                 alpha=0.15 + 0.6 * values, **_placing(window))
+    axis.set_xlim(windows[0].start_s, windows[-1].end_s)
     return shades
 
 
@@ -67,13 +69,7 @@ def _placing(window):
             "extent": (window.start_s, window.end_s, -0.5, height - 0.5)}
 
 
-def _fit(axis, windows):
-    axis.set_xlim(windows[0].start_s, windows[-1].end_s)
-
-
 def _label_rows(axis, view, height, recipe):
-    import numpy as np
-
     if view == "mfcc":
         scale = height / recipe.n_mfcc
         every = max(1, recipe.n_mfcc // 4)

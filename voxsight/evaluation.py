@@ -1,5 +1,7 @@
 """Figures from labels and probabilities, with intervals over speakers; NumPy only."""
 
+import warnings
+
 import numpy as np
 
 BINS = 15
@@ -38,7 +40,8 @@ def figures(is_female, p_female, speakers=None, *, n_boot=1000, seed=0):
     for _ in range(n_boot):
         chosen = np.concatenate([items[i] for i in rng.integers(len(items), size=len(items))])
         draws.append(list(point_figures(is_female[chosen], p_female[chosen]).values()))
-    with np.errstate(all="ignore"):
+    with warnings.catch_warnings():  # a figure may be undefined in every draw
+        warnings.filterwarnings("ignore", "All-NaN slice")
         low, high = np.nanpercentile(draws, [2.5, 97.5], axis=0)
     result["n_speakers"] = len(names)
     for i, (name, value) in enumerate(values.items()):
@@ -77,7 +80,7 @@ def auc(is_female, p_female):
     n_female, n_male = is_female.sum(), (~is_female).sum()
     if not n_female or not n_male:
         return float("nan")
-    values, member, counts = np.unique(p_female, return_inverse=True, return_counts=True)
+    _, member, counts = np.unique(p_female, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[member]
     return float((ranks[is_female].sum() - n_female * (n_female + 1) / 2) / (n_female * n_male))
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from voxsight.checkpoint import LABELS
-from voxsight.mfc import resize_matrix
+from voxsight.resizing import resize_matrix
 
 
 def grad_cam(maps, label):

@@ -267,8 +267,7 @@ def _bands(n, length, share):
 
 
 def _linear_head():
-    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.5),
-                         nn.Linear(512, len(LABELS)))
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, len(LABELS)))
 
 
 def _set_last_stride(body, stride):

@@ -14,7 +14,7 @@ class Listener:
     Parameters
     ----------
     path : str or os.PathLike
-    recipe : mfc.Recipe
+    recipe : recipes.Recipe
         says at which rate to read and how long a window is
     whole_if_short : bool
         give a recording no longer than a window without searching it for speech

@@ -82,7 +82,8 @@ def _figures_table(figures):
     yield "|---|---|---|"
     for name, figure in figures.items():
         if isinstance(figure, dict):
-            yield f"| {name} | {figure['value']:.4f} | {figure['low']:.4f} to {figure['high']:.4f} |"
+            yield (f"| {name} | {figure['value']:.4f} | {figure['low']:.4f} to "
+                   f"{figure['high']:.4f} |")
 
 
 def _calibration(config):

@@ -1,9 +1,12 @@
 """Work on many items in several processes, results in the order of the items."""
 
 import contextlib
+import functools
 import os
 import signal
 from concurrent.futures import ProcessPoolExecutor
+
+from voxsight.errors import VoxsightError
 
 _work = None
 
@@ -66,7 +69,15 @@ def _start(make_function):
     # Ctrl-C reaches the whole group; the parent alone answers it.
     with contextlib.suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _work = make_function()
+    try:
+        _work = make_function()
+    except VoxsightError as error:
+        # Raised here it would only break the pool; raised by a call it reaches the parent.
+        _work = functools.partial(_raise, error)
+
+
+def _raise(error, _):
+    raise error
 
 
 def _call(item):

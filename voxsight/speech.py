@@ -6,6 +6,7 @@ probability of speech for every 32 ms; hysteresis turns those into segments.
 
 import threading
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import soxr
@@ -207,7 +208,7 @@ def _windows_of(group, window_s):
         return [((start + end - window_s) / 2, tuple(group))]
     starts = np.linspace(start, end - window_s, count).tolist()
     edges = np.linspace(start, end, count + 1).tolist()
-    return [(s, (span,)) for s, span in zip(starts, zip(edges, edges[1:]))]
+    return [(s, (span,)) for s, span in zip(starts, pairwise(edges))]
 
 
 def _louder(loudest, kept, size):

@@ -108,8 +108,8 @@ def _speakers_by_gender(speakers, genders):
 
 def _parse_fold(rule):
     try:
-        fold, folds = (rule[len("fold:"):].split("/") + [FOLDS])[:2]
-        fold, folds = int(fold), int(folds)
+        fold, slash, folds = rule.removeprefix("fold:").partition("/")
+        fold, folds = int(fold), int(folds) if slash else FOLDS
     except ValueError:
         fold, folds = -1, 0
     if not (folds >= 2 and 0 <= fold < folds):

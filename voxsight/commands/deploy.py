@@ -7,7 +7,7 @@ promises), no_speech. A label says how corpora labelled voices like this one.
 import json
 import sys
 
-from voxsight.commands.runner import count, one_line, share
+from voxsight.commands.runner import count, one_line, report, say, share
 
 
 def configure(parser):
@@ -36,7 +36,7 @@ def run(args):
                      min_confidence=args.min_confidence)
     for prediction in answers:
         predictions.append(prediction)
-        if not args.json:
+        if prediction.error or not args.json:
             print_row(prediction)
     if args.json:
         print(json.dumps([prediction.to_row() for prediction in predictions], indent=1))
@@ -46,8 +46,8 @@ def run(args):
 def print_row(prediction):
     """One answer on stdout, or one error on stderr."""
     if prediction.error:
-        print(one_line(f"{prediction.path}: {prediction.error}"), file=sys.stderr)
+        report(f"{prediction.path}: {prediction.error}")
         return
     probability = "" if prediction.p_female is None else f"{prediction.p_female:.3f}"
-    print(f"{prediction.label:9}  p_female {probability:5}  speech {prediction.speech_s:6.2f} s"
-          f" of {prediction.duration_s:6.2f} s  {one_line(prediction.path)}", flush=True)
+    say(f"{prediction.label:9}  p_female {probability:5}  speech {prediction.speech_s:6.2f} s"
+        f" of {prediction.duration_s:6.2f} s  {one_line(prediction.path)}", sys.stdout)

@@ -3,7 +3,7 @@
 Run it again after an interruption: what is done is not redone.
 """
 
-from voxsight.commands.runner import count, parse_size, report, share
+from voxsight.commands.runner import amount, count, parse_size, report
 
 
 def configure(parser):
@@ -20,9 +20,10 @@ def configure(parser):
     parser.add_argument("--jobs", type=count, help="processes; all cores by default")
     parser.add_argument("--size", type=parse_size, metavar="HxW",
                         help="pixels of the pictures; the recipe's by default")
-    parser.add_argument("--augment", type=share, default=0.0, metavar="FRACTION",
-                        help="share of recordings that also get copies with white noise, "
-                             "coloured noise or a slight pitch change (%(default)s)")
+    parser.add_argument("--augment", type=amount, default=0.0, metavar="FRACTION",
+                        help="share of recordings that also get a copy with white noise, "
+                             "coloured noise or a slight pitch change (%(default)s); above 1, "
+                             "several copies of each")
 
 
 def run(args):
@@ -34,7 +35,7 @@ def run(args):
 
     from voxsight.convert import convert
     from voxsight.corpora import read_corpus
-    from voxsight.mfc import RECIPES
+    from voxsight.recipes import RECIPES
 
     recipe = RECIPES[args.recipe]
     if args.size:
@@ -44,7 +45,7 @@ def run(args):
     source = Path(args.source)
     root = source.parent if source.is_file() else source
     done = convert(utterances, recipe, args.out, args.maps, root=root,
-                   augment_share=args.augment, jobs=args.jobs, quiet=args.quiet)
+                   altered_copies=args.augment, jobs=args.jobs, quiet=args.quiet)
     for failure in done.failures:
         report(failure)
     print(f"{args.out}: {done.pictures} pictures; {done.recordings} recordings converted, "

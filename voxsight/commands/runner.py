@@ -58,7 +58,16 @@ def main():
 
 def report(error):
     """One line on stderr for an input that could not be handled."""
-    print(one_line(error), file=sys.stderr)
+    say(one_line(error), sys.stderr)
+
+
+def say(line, file):
+    """Print a line, above the progress bar if there is one."""
+    if "tqdm" in sys.modules:
+        sys.modules["tqdm"].tqdm.write(line, file=file)
+    else:
+        print(line, file=file)
+    file.flush()
 
 
 def one_line(text):
@@ -75,13 +84,21 @@ def parse_size(text):
     return int(height), int(width)
 
 
-def share(text):
-    """A number from 0 to 1, for argparse."""
+def amount(text):
+    """A number from 0 on, for argparse."""
     try:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0 <= value <= 1:
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 0 on")
+    return value
+
+
+def share(text):
+    """A number from 0 to 1, for argparse."""
+    value = amount(text)
+    if value > 1:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 0 to 1")
     return value
 
