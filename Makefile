@@ -25,13 +25,13 @@ lint: $(VENV)/full
 model: $(VENV)/full
 	test -n "$(CORPORA)" || { echo "name the folder of the corpora: make model CORPORA=DIR"; exit 2; }
 	$(PY) scripts/preprocess_wavs.py $(CORPORA)/LibriSpeech --corpus librispeech \
-	    --subset train-clean-100 --augment 1 --out $(TRAINING) --maps maps/default
+	    --subset train-clean-100 --augment 3 --out $(TRAINING) --maps maps/default
 	$(PY) scripts/preprocess_wavs.py $(CORPORA)/speechocean762/manifest.csv --corpus csv \
-	    --augment 1 --out $(TRAINING) --maps maps/default
+	    --augment 3 --out $(TRAINING) --maps maps/default
 	$(PY) scripts/preprocess_wavs.py $(CORPORA)/ami/manifest.csv --corpus csv \
-	    --augment 1 --out $(TRAINING) --maps maps/default
+	    --augment 3 --out $(TRAINING) --maps maps/default
 	$(PY) scripts/train_model.py $(TRAINING) --out models/default --weights none \
-	    --head-epochs 0 --epochs 16 --augment 0.5
+	    --head-epochs 0 --epochs 8 --lr 1e-3 --augment 1
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info runs results/demo

@@ -83,14 +83,14 @@ def tiny_model(tmp_path_factory):
 
 @pytest.fixture
 def gendered_folder(tmp_path):
-    """A corpus folder of eight synthetic speakers, two recordings each."""
+    """A corpus folder of synthetic speakers, two recordings each."""
 
-    def make(root=None):
+    def make(root=None, speakers=8):
         root = root or tmp_path / "corpus"
         rng = np.random.default_rng(3)
         for gender, sources in (("female", ("slt_hello", "slt_fox")),
                                 ("male", ("rms_morning", "kal_count"))):
-            for speaker in range(4):
+            for speaker in range(speakers // 2):
                 folder = root / gender / f"{gender[0]}{speaker}"
                 folder.mkdir(parents=True)
                 for source in sources:

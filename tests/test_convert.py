@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import ROOT
+from test_mfc import published_picture
 
 from voxsight import mfc
 from voxsight.datasets import COLUMNS, read_dataset
@@ -18,6 +20,17 @@ from voxsight.recipes import RECIPES
 def contents(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes()
             for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def assert_published(pictures, recipe, stored, root):
+    """Pixels equal to the plain chain's, at the offsets that were drawn."""
+    for picture in pictures:
+        samples = stored[picture.source]
+        key = os.path.relpath(picture.source, root)
+        front = mfc.random_front(key, len(samples), recipe)
+        plain = np.stack([published_picture(samples, front)] * 3, axis=-1)
+        np.testing.assert_array_equal(mfc.decode(picture.path),
+                                      mfc.decode(mfc.encode(plain, recipe)))
 
 
 @pytest.fixture
@@ -60,7 +73,7 @@ def test_any_number_of_processes_writes_the_same(preprocess, gendered_folder):
 
 
 def test_a_killed_run_is_finished_by_the_same_command(preprocess, gendered_folder, tmp_path):
-    corpus = gendered_folder()
+    corpus = gendered_folder(speakers=32)
     _, whole = preprocess(corpus, name="whole")
     work = tmp_path / "killed"
     command = [sys.executable, ROOT / "scripts" / "preprocess_wavs.py", corpus, "--corpus",
@@ -105,9 +118,6 @@ def test_bad_recordings_cost_nothing_else(preprocess, gendered_folder):
 
 
 def test_audiomnist_layout_gives_the_published_pictures(preprocess, tmp_path, rng):
-    """Pixels equal to the plain chain, at the offsets that were drawn."""
-    from test_mfc import published_picture
-
     data = tmp_path / "AudioMNIST" / "data"
     speakers = {"01": "male", "02": "female"}
     data.mkdir(parents=True)
@@ -126,13 +136,33 @@ def test_audiomnist_layout_gives_the_published_pictures(preprocess, tmp_path, rn
     assert done.returncode == 0, done.stderr
     pictures, recipe = read_dataset(work)
     assert recipe == RECIPES["audiomnist"] and len(pictures) == 6
-    for picture in pictures:
-        samples = stored[picture.source]
-        key = os.path.relpath(picture.source, data.parent)
-        front = mfc.random_front(key, len(samples), recipe)
-        plain = np.stack([published_picture(samples, front)] * 3, axis=-1)
-        np.testing.assert_array_equal(mfc.decode(picture.path),
-                                      mfc.decode(mfc.encode(plain, recipe)))
+    assert_published(pictures, recipe, stored, data.parent)
+
+
+@pytest.mark.corpora
+def test_two_hundred_real_digits_give_the_published_pictures(preprocess, corpora, tmp_path):
+    """Real words, brought to AudioMNIST's 48 kHz and 16 bit, in its layout."""
+    import soxr
+
+    source = corpora / "audiomnist_az" / "data"
+    data = tmp_path / "AudioMNIST" / "data"
+    shutil.copytree(source, data, ignore=lambda folder, names: [n for n in names if "_" in n
+                                                                and n.endswith(".wav")])
+    stored = {}
+    for path in sorted(source.rglob("*.wav")):
+        samples, rate = soundfile.read(path)
+        samples = soxr.resample(samples, rate, 48_000)[:47_998]
+        samples = np.clip(samples * 32768, -32768, 32767).astype(np.int16)
+        target = data / path.relative_to(source)
+        soundfile.write(target, samples, 48_000)
+        stored[str(target)] = samples
+        if len(stored) == 200:
+            break
+    done, work = preprocess(data.parent, "--recipe", "audiomnist", corpus="audiomnist")
+    assert done.returncode == 0, done.stderr
+    pictures, recipe = read_dataset(work)
+    assert len(pictures) == 200
+    assert_published(pictures, recipe, stored, data.parent)
 
 
 @pytest.mark.corpora

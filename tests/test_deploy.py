@@ -147,11 +147,11 @@ def test_heat_maps_pictures_and_timelines(script, tmp_path):
 def test_timeline_by_hand(tiny_model):
     classifier = Classifier(tiny_model[0])  # temperature 2, confidence 0.6
     nothing = np.zeros(0)
-    windows = [WindowAnswer(0, 1, ((0.0, 1.0),), 4.0, nothing, nothing),
-               WindowAnswer(1, 2, ((1.2, 2.0),), 6.0, nothing, nothing),
-               WindowAnswer(2, 3, ((2.1, 2.4), (2.8, 3.0)), -4.0, nothing, nothing),
-               WindowAnswer(6, 7, ((6.0, 7.0),), -4.0, nothing, nothing),
-               WindowAnswer(9, 10, (), 4.0, nothing, nothing)]
+    windows = [WindowAnswer(0, 1, ((0.0, 1.0),), 4.0, nothing, nothing, nothing),
+               WindowAnswer(1, 2, ((1.2, 2.0),), 6.0, nothing, nothing, nothing),
+               WindowAnswer(2, 3, ((2.1, 2.4), (2.8, 3.0)), -4.0, nothing, nothing, nothing),
+               WindowAnswer(6, 7, ((6.0, 7.0),), -4.0, nothing, nothing, nothing),
+               WindowAnswer(9, 10, (), 4.0, nothing, nothing, nothing)]
 
     def sigmoid(x):
         return pytest.approx(1 / (1 + np.exp(-x)), abs=1e-4)

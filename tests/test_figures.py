@@ -13,27 +13,68 @@ def answers(rng):
     return is_female, p_female
 
 
-def test_figures_are_scikit_learns(answers):
-    is_female, p = answers
-    found = evaluation.point_figures(is_female, p)
+def by_scikit_learn(is_female, p):
     said = p >= 0.5
-    assert found == pytest.approx({
+    return {
         "accuracy": reference.accuracy_score(is_female, said),
         "error_rate": 1 - reference.accuracy_score(is_female, said),
         "uar": reference.balanced_accuracy_score(is_female, said),
         "precision": reference.precision_score(is_female, said),
         "recall": reference.recall_score(is_female, said),
+        "recall_male": reference.recall_score(~is_female, ~said),
         "f1_female": reference.f1_score(is_female, said),
         "auc": reference.roc_auc_score(is_female, p),
-        "brier": reference.brier_score_loss(is_female, p),
-        "ece": found["ece"]})
+        "brier": reference.brier_score_loss(is_female, p)}
 
 
-def test_calibration_error_by_hand():
-    p = np.array([0.1, 0.2, 0.8, 0.9])
-    is_female = np.array([False, True, True, True])
-    # bins {0.1, 0.2} and {0.8, 0.9}: |0.15 - 0.5| and |0.85 - 1|, of equal mass
-    assert evaluation.expected_calibration_error(is_female, p, bins=2) == pytest.approx(0.25)
+def test_figures_are_scikit_learns(answers):
+    found = evaluation.point_figures(*answers)
+    ece = found.pop("ece")
+    assert found == pytest.approx(by_scikit_learn(*answers))
+    assert 0 < ece < 1
+
+
+def test_ten_rows_by_hand():
+    is_female = np.array([1, 1, 1, 1, 0, 0, 0, 0, 0, 0], bool)
+    p = np.array([0.9, 0.8, 0.7, 0.2, 0.6, 0.4, 0.3, 0.1, 0.1, 0.0])
+    answered = np.array([1, 1, 0, 1, 0, 1, 1, 1, 1, 1], bool)
+    assert evaluation.point_figures(is_female, p, answered) == pytest.approx({
+        "accuracy": 8 / 10, "error_rate": 2 / 10, "precision": 3 / 4, "recall": 3 / 4,
+        "recall_male": 5 / 6, "uar": (3 / 4 + 5 / 6) / 2, "f1_female": 6 / 8,
+        # of the 24 pairs all but (0.2 against 0.6, 0.4, 0.3) are in order
+        "auc": 21 / 24,
+        "brier": (0.01 + 0.04 + 0.09 + 0.64 + 0.36 + 0.16 + 0.09 + 0.01 + 0.01) / 10,
+        # with fewer rows than bins each row is a bin of its own
+        "ece": (0.1 + 0.2 + 0.3 + 0.8 + 0.6 + 0.4 + 0.3 + 0.1 + 0.1) / 10,
+        "coverage": 8 / 10, "accuracy_answered": 7 / 8})
+
+
+def test_calibration_error_over_bins_of_equal_mass(rng):
+    p = rng.random(15 * 40)
+    is_female = rng.random(600) < p ** 2
+    said, found, counts = evaluation.reliability(is_female, p)
+    assert counts.tolist() == [40] * 15
+    assert evaluation.point_figures(is_female, p)["ece"] == pytest.approx(
+        np.mean(np.abs(said - found)))
+
+
+def test_roc_is_scikit_learns(answers):
+    x, y = evaluation.roc(*answers)
+    expected_x, expected_y, _ = reference.roc_curve(*answers, drop_intermediate=False)
+    np.testing.assert_allclose((x, y), (expected_x, expected_y))
+
+
+def test_bootstrap_is_that_of_drawing_speakers(answers, rng):
+    """The weighted figures equal those of a table in which speakers really repeat."""
+    is_female, p = answers
+    speakers = rng.integers(0, 30, 400)
+    times = rng.multinomial(30, np.full(30, 1 / 30))
+    table = evaluation._Answers(is_female, p, [f"{s:02}" for s in speakers], None)
+    rows = np.concatenate([np.repeat(np.flatnonzero(speakers == s), n)
+                           for s, n in enumerate(times)])
+    found = {name: value[0] for name, value in table.figures(times[None]).items()}
+    found.pop("ece")
+    assert found == pytest.approx(by_scikit_learn(is_female[rows], p[rows]))
 
 
 def test_intervals_are_over_speakers(rng):
@@ -43,10 +84,11 @@ def test_intervals_are_over_speakers(rng):
     once = evaluation.figures(np.ones(40, bool), right.astype(float), range(40))
     tenfold = evaluation.figures(np.ones(400, bool), np.repeat(right, 10).astype(float),
                                  np.repeat(range(40), 10))
-    assert tenfold["n_speakers"] == 40
+    assert (tenfold["n"], tenfold["n_speakers"]) == (400, 40)
     assert tenfold["accuracy"] == pytest.approx(once["accuracy"])
     width = once["accuracy"]["high"] - once["accuracy"]["low"]
     assert width == pytest.approx(2 * 1.96 * np.sqrt(0.8 * 0.2 / 40), rel=0.3)
+    assert once["uar"] == {"value": None, "low": None, "high": None}
 
 
 def test_temperature_is_found_again(rng):

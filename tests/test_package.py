@@ -10,11 +10,12 @@ from conftest import ROOT
 SCRIPTS = sorted(path.stem for path in (ROOT / "scripts").glob("*.py"))
 MODULES = sorted((ROOT / "voxsight").rglob("*.py"))
 # A module may import from those before it, never from those after.
-ORDER = ["errors", "files", "parallel", "audio", "speech", "resizing", "recipes", "mfc",
+ORDER = ["errors", "files", "parallel", "download", "audio", "speech", "resizing", "recipes", "mfc",
          "corpora", "splits",
          "augmentation", "datasets", "listening", "convert", "evaluation", "calibration",
          "onnx_graph", "checkpoint", "learner", "model_card", "training", "prediction",
-         "explanation", "display", "deployment", "recorder", "commands",
+         "explanation", "display", "deployment", "pitch", "assessment", "report", "recorder",
+         "commands",
          "__main__"]
 
 

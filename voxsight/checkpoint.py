@@ -107,7 +107,7 @@ def load_config(folder):
     UsageError
         if the folder is no model, or its config is not one
     """
-    folder = Path(folder)
+    folder = find_model(folder)
     for name in (CONFIG, WEIGHTS, GRAPH):
         if not (folder / name).is_file():
             raise UsageError(f"{folder}: found no {name}, expected a model folder; name one "
@@ -122,6 +122,15 @@ def load_config(folder):
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{folder / CONFIG}: not the config of a model ({error}); restore "
                          "the file or train again") from error
+
+
+def find_model(folder):
+    """Model folder as named or, where there is none, below the folder of the project.
+
+    So the shipped model is found from wherever a script is run.
+    """
+    beside = Path(__file__).resolve().parent.parent / folder
+    return beside if not Path(folder).is_dir() and beside.is_dir() else Path(folder)
 
 
 def load_weights(path):
@@ -139,7 +148,7 @@ def load_weights(path):
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    path = Path(path)
+    path = find_model(path)
     path = path / WEIGHTS if path.is_dir() else path
     try:
         return {name: tensor.astype(np.float32) for name, tensor in load_file(path).items()}

@@ -98,6 +98,18 @@ def audiomnist_speaker(path):
     return match.group(1) if match else None
 
 
+def librispeech_chapter(path):
+    """Chapter in a LibriSpeech path ``.../<speaker>-<chapter>-<utterance>.flac``.
+
+    Returns
+    -------
+    str or None
+        ``<speaker>-<chapter>``
+    """
+    match = re.search(r"(?:^|[/\\])(\d+-\d+)-\d+\.\w+$", str(path))
+    return match.group(1) if match else None
+
+
 def _read_audiomnist(root, subset):
     data = root / "data" if (root / "data").is_dir() else root
     meta_path = data / "audioMNIST_meta.txt"

@@ -4,8 +4,10 @@ import dataclasses
 import os
 from pathlib import Path
 
-from voxsight import files
-from voxsight.corpora import GENDERS, audiomnist_speaker
+import numpy as np
+
+from voxsight import files, splits
+from voxsight.corpora import GENDERS, audiomnist_speaker, librispeech_chapter
 from voxsight.errors import UsageError
 from voxsight.recipes import RECIPES, Recipe
 
@@ -63,6 +65,33 @@ def read_dataset(folder):
         raise UsageError(f"{folder}: found no picture, expected some of both genders; make "
                          "them with scripts/preprocess_wavs.py")
     return pictures, read_recipe(folder)
+
+
+def split_pictures(pictures, rule, share, seed):
+    """Pictures to use and which of them validate.
+
+    Altered copies never validate, and train only where their recording trains and no
+    picture of it validates.
+
+    Parameters
+    ----------
+    pictures : list of Picture
+    rule, share, seed
+        as `rule`, `valid` and `seed` of `splits.split`
+
+    Returns
+    -------
+    pictures : list of Picture
+    valid : np.ndarray of int
+        indices of those that validate
+    """
+    clean = [p for p in pictures if not p.augmentation]
+    sides = splits.split([p.speaker for p in clean], [p.gender for p in clean], rule, share,
+                         seed, chapters=[librispeech_chapter(p.source) for p in clean])
+    train, valid = ([clean[i] for i in side] for side in sides)
+    sources = {p.source for p in train} - {p.source for p in valid}
+    copies = [p for p in pictures if p.augmentation and p.source in sources]
+    return train + copies + valid, np.arange(len(valid)) + len(train) + len(copies)
 
 
 def read_recipe(folder):

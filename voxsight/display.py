@@ -10,6 +10,7 @@ from voxsight import files, mfc
 
 TICKS_HZ = (100, 250, 500, 1000, 2000, 4000, 8000, 16000)
 MAX_WINDOWS = 8
+ANSWERS = ("female", "male", "uncertain", "no_speech")
 _TITLES = {"mfcc": "MFC coefficients", "log_mel": "mel bands", "delta": "change over time"}
 
 
@@ -48,6 +49,84 @@ def save_heat_map(path, windows, heat, recipe, title):
     figure.colorbar(shades, ax=axes[:, 1].tolist(), label="evidence (share of its maximum)",
                     shrink=0.8)
     _save(figure, path)
+
+
+def save_confusion_matrix(path, counts, title):
+    """Draw how often each label was answered with each.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        PNG to write
+    counts : dict of (str, str) to int
+        by the label of the recording and the answer
+    title : str
+    """
+    rows = sorted({label for label, _ in counts})
+    columns = [name for name in ANSWERS if any(answer == name for _, answer in counts)]
+    table = np.array([[counts.get((row, column), 0) for column in columns] for row in rows])
+    shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    figure = Figure(figsize=(1.8 + 1.1 * len(columns), 1.6 + 0.9 * len(rows)),
+                    layout="constrained")
+    axis = figure.subplots()
+    axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), n in np.ndenumerate(table):
+        share = shares[row, column]
+        axis.text(column, row, f"{n}\n{share:.1%}", ha="center", va="center",
+                  color="white" if share > 0.6 else "black")
+    axis.set_xticks(range(len(columns)), columns)
+    axis.set_yticks(range(len(rows)), rows)
+    axis.set_xlabel("answer")
+    axis.set_ylabel("label of the recording")
+    axis.set_title(title, fontsize="medium")
+    _save(figure, path)
+
+
+def save_reliability(path, said, found, counts, ece):
+    """Draw the share of females found against the probability said.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        PNG to write
+    said, found : np.ndarray [shape=(bins,)]
+    counts : np.ndarray of int [shape=(bins,)]
+    ece : float
+        expected calibration error
+    """
+    figure = Figure(figsize=(5, 4.8), layout="constrained")
+    axis = figure.subplots()
+    axis.plot([0, 1], [0, 1], color="gray", linestyle=":", label="calibrated")
+    low, high = _wilson(found, counts)
+    axis.errorbar(said, found, yerr=(found - low, high - found), marker="o", linestyle="", capsize=3,
+                  label=f"{len(said)} bins of about {int(np.median(counts))} recordings")
+    axis.set_xlabel("probability of female, said")
+    axis.set_ylabel("share of females, found")
+    axis.set_title(f"expected calibration error {ece:.3f}", fontsize="medium")
+    axis.set_xlim(-0.02, 1.02)
+    axis.set_ylim(-0.02, 1.02)
+    axis.legend(loc="upper left", fontsize="small")
+    _save(figure, path)
+
+
+def save_roc(path, false_positive_rate, true_positive_rate, auc):
+    """Draw the receiver operating characteristic as PNG; arguments as `evaluation.roc`'s."""
+    figure = Figure(figsize=(4.8, 4.8), layout="constrained")
+    axis = figure.subplots()
+    axis.plot([0, 1], [0, 1], color="gray", linestyle=":")
+    axis.plot(false_positive_rate, true_positive_rate, drawstyle="steps-post")
+    axis.set_xlabel("males called female")
+    axis.set_ylabel("females called female")
+    axis.set_title(f"area under the curve {auc:.4f}", fontsize="medium")
+    _save(figure, path)
+
+
+def _wilson(shares, counts, z=1.96):
+    """Bounds of 95 % for shares of counts (Wilson, 1927); they stay within 0 and 1."""
+    centre = (shares + z**2 / (2 * counts)) / (1 + z**2 / counts)
+    reach = z * np.sqrt(shares * (1 - shares) / counts + (z / (2 * counts)) ** 2)
+    reach /= 1 + z**2 / counts
+    return np.minimum(centre - reach, shares), np.maximum(centre + reach, shares)
 
 
 def _draw(axis, windows, channel, heat=()):

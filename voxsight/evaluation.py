@@ -1,13 +1,13 @@
 """Figures from labels and probabilities, with intervals over speakers; NumPy only."""
 
-import warnings
-
 import numpy as np
 
 BINS = 15
+DRAWS = 1000
+_AT_ONCE = 50  # draws computed together; bounds memory
 
 
-def figures(is_female, p_female, speakers=None, *, n_boot=1000, seed=0):
+def figures(is_female, p_female, speakers, *, answered=None, draws=DRAWS, seed=0):
     """Figures of a set of answers, each with a 95 % interval.
 
     Speakers, not recordings, are drawn anew in the bootstrap: recordings of one voice
@@ -18,80 +18,138 @@ def figures(is_female, p_female, speakers=None, *, n_boot=1000, seed=0):
     is_female : array of bool [shape=(n,)]
     p_female : array of float [shape=(n,)]
         probability of the label female
-    speakers : sequence of str [shape=(n,)], optional
-        without them there are no intervals
-    n_boot : int
+    speakers : sequence of str [shape=(n,)]
+    answered : array of bool [shape=(n,)], optional
+        where the model said female or male; adds ``coverage`` and ``accuracy_answered``
+    draws : int
+        of the bootstrap
     seed : int
 
     Returns
     -------
     dict
-        ``n``, ``n_speakers`` and per figure ``{"value", "low", "high"}``
+        ``n``, ``n_speakers`` and per figure of `point_figures` a dictionary ``value``,
+        ``low``, ``high``; None where it is not defined
     """
-    is_female, p_female = np.asarray(is_female, bool), np.asarray(p_female, float)
-    values = point_figures(is_female, p_female)
-    result = {"n": len(is_female)}
-    if speakers is None:
-        return result | {name: {"value": value} for name, value in values.items()}
-    names, member = np.unique(np.asarray(speakers, str), return_inverse=True)
-    items = [np.flatnonzero(member == i) for i in range(len(names))]
+    table = _Answers(is_female, p_female, speakers, answered)
+    values = table.figures(np.ones((1, table.n_speakers)))
     rng = np.random.default_rng(seed)
-    draws = []
-    for _ in range(n_boot):
-        chosen = np.concatenate([items[i] for i in rng.integers(len(items), size=len(items))])
-        draws.append(list(point_figures(is_female[chosen], p_female[chosen]).values()))
-    with warnings.catch_warnings():  # a figure may be undefined in every draw
-        warnings.filterwarnings("ignore", "All-NaN slice")
-        low, high = np.nanpercentile(draws, [2.5, 97.5], axis=0)
-    result["n_speakers"] = len(names)
-    for i, (name, value) in enumerate(values.items()):
-        result[name] = {"value": value, "low": float(low[i]), "high": float(high[i])}
+    chances = np.full(table.n_speakers, 1 / table.n_speakers)
+    times = rng.multinomial(table.n_speakers, chances, size=draws)
+    parts = [table.figures(times[i: i + _AT_ONCE]) for i in range(0, draws, _AT_ONCE)]
+    result = {"n": len(table.is_female), "n_speakers": table.n_speakers}
+    for name, value in values.items():
+        drawn = np.concatenate([part[name] for part in parts])
+        drawn = drawn[~np.isnan(drawn)]
+        low, high = np.percentile(drawn, [2.5, 97.5]) if len(drawn) else (np.nan, np.nan)
+        result[name] = {"value": _known(value[0]), "low": _known(low), "high": _known(high)}
     return result
 
 
-def point_figures(is_female, p_female):
+def _known(value):
+    """A figure as JSON has it: None where it is not defined."""
+    return None if np.isnan(value) else float(value)
+
+
+def point_figures(is_female, p_female, answered=None):
     """The figures without intervals; NaN where they are not defined.
 
     Returns
     -------
     dict of str to float
-        ``accuracy``, ``error_rate``, ``uar`` (mean recall of the two labels), ``recall``
-        and ``precision`` and ``f1_female`` of the label female, ``auc``, ``ece`` (over 15
-        bins of equal mass), ``brier``
+        ``accuracy``, ``error_rate``, ``uar`` (mean recall of the two labels), ``recall``,
+        ``precision`` and ``f1_female`` of the label female, ``recall_male``, ``auc``,
+        ``ece`` (over 15 bins of equal mass), ``brier``
     """
-    said = p_female >= 0.5
-    hits = float(np.sum(said & is_female))
-    recall, recall_male = _share(said[is_female]), _share(~said[~is_female])
-    precision = hits / float(said.sum()) if said.any() else float("nan")
-    accuracy = _share(said == is_female)
-    total = float(is_female.sum() + said.sum())
-    return {
-        "accuracy": accuracy, "error_rate": 1 - accuracy, "uar": (recall + recall_male) / 2,
-        "precision": precision, "recall": recall,
-        "f1_female": 2 * hits / total if total else float("nan"),
-        "auc": auc(is_female, p_female),
-        "ece": expected_calibration_error(is_female, p_female),
-        "brier": float(np.mean((p_female - is_female) ** 2)),
-    }
+    table = _Answers(is_female, p_female, np.zeros(len(is_female)), answered)
+    return {name: float(value[0]) for name, value in table.figures(np.ones((1, 1))).items()}
 
 
-def auc(is_female, p_female):
-    """Area under the ROC curve, from ranks (Mann-Whitney), ties counted half."""
-    n_female, n_male = is_female.sum(), (~is_female).sum()
-    if not n_female or not n_male:
-        return float("nan")
-    _, member, counts = np.unique(p_female, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[member]
-    return float((ranks[is_female].sum() - n_female * (n_female + 1) / 2) / (n_female * n_male))
+def reliability(is_female, p_female, bins=BINS):
+    """Said and found share of females in bins of equal mass.
 
-
-def expected_calibration_error(is_female, p_female, bins=BINS):
-    """Mean distance between said and found share of females over bins of equal mass."""
+    Returns
+    -------
+    said, found : np.ndarray [shape=(bins,)]
+    counts : np.ndarray of int [shape=(bins,)]
+    """
     order = np.argsort(p_female, kind="stable")
     parts = [part for part in np.array_split(order, bins) if len(part)]
-    return float(sum(abs(p_female[part].sum() - is_female[part].sum()) for part in parts)
-                 / len(order))
+    return (np.array([p_female[part].mean() for part in parts]),
+            np.array([is_female[part].mean() for part in parts]),
+            np.array([len(part) for part in parts]))
 
 
-def _share(values):
-    return float(np.mean(values)) if len(values) else float("nan")
+def roc(is_female, p_female):
+    """Share of males and of females called female, for every threshold from high to low.
+
+    Returns
+    -------
+    false_positive_rate, true_positive_rate : np.ndarray
+    """
+    order = np.argsort(-p_female, kind="stable")
+    last = np.append(np.diff(p_female[order]) != 0, True)
+    hits, misses = np.cumsum(is_female[order])[last], np.cumsum(~is_female[order])[last]
+    return (np.insert(misses / max(misses[-1], 1), 0, 0.0),
+            np.insert(hits / max(hits[-1], 1), 0, 0.0))
+
+
+class _Answers:
+    """Answers sorted by probability, whose speakers can be weighted anew."""
+
+    def __init__(self, is_female, p_female, speakers, answered):
+        order = np.argsort(p_female, kind="stable")
+        self.is_female = np.asarray(is_female, bool)[order]
+        self.p = np.asarray(p_female, float)[order]
+        self.answered = None if answered is None else np.asarray(answered, bool)[order]
+        names, self.member = np.unique(np.asarray(speakers, str)[order], return_inverse=True)
+        self.n_speakers = len(names)
+        # Ties in probability count half in the ROC area.
+        self.tie = np.append(0, np.cumsum(np.diff(self.p) != 0))
+
+    def figures(self, times):
+        """Figures where speaker s counts ``times[b, s]`` times; one value per b."""
+        said = self.p >= 0.5
+        female = self.is_female
+        n, n_female, n_said, hits, right, squares = self._sums(
+            times, np.ones(len(said)), female, said, said & female, said == female,
+            np.square(self.p - female))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            recall = hits / n_female
+            recall_male = (right - hits) / (n - n_female)
+            result = {
+                "accuracy": right / n, "error_rate": 1 - right / n,
+                "uar": (recall + recall_male) / 2, "precision": hits / n_said,
+                "recall": recall, "recall_male": recall_male,
+                "f1_female": 2 * hits / (n_female + n_said),
+                "auc": self._auc(times), "ece": self._ece(times), "brier": squares / n}
+            if self.answered is not None:
+                given, good = self._sums(times, self.answered,
+                                         self.answered & (said == female))
+                result |= {"coverage": given / n, "accuracy_answered": good / given}
+        return result
+
+    def _sums(self, times, *values):
+        per_speaker = [np.bincount(self.member, value, self.n_speakers) for value in values]
+        return (times @ np.stack(per_speaker, axis=1)).T
+
+    def _auc(self, times):
+        weights = times[:, self.member]
+        males = weights * ~self.is_female
+        starts = np.flatnonzero(np.append(True, np.diff(self.tie) != 0))
+        male_in = np.add.reduceat(males, starts, axis=1)
+        female_in = np.add.reduceat(weights * self.is_female, starts, axis=1)
+        below = np.cumsum(male_in, axis=1) - male_in / 2
+        return (female_in * below).sum(axis=1) / (female_in.sum(axis=1) * male_in.sum(axis=1))
+
+    def _ece(self, times):
+        weights = times[:, self.member]
+        mass = np.cumsum(weights, axis=1)
+        gaps = np.cumsum(weights * (self.p - self.is_female), axis=1)
+        gaps = np.pad(gaps, ((0, 0), (1, 0)))
+        shares = np.arange(BINS + 1) / BINS
+        edges = np.stack([np.searchsorted(row, shares * row[-1] + 1e-9, side="right")
+                          for row in mass])
+        edges[:, 0], edges[:, -1] = 0, mass.shape[1]
+        bins = np.diff(np.take_along_axis(gaps, edges, axis=1), axis=1)
+        return np.abs(bins).sum(axis=1) / mass[:, -1]

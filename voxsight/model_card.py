@@ -78,12 +78,22 @@ def _figures_table(figures):
     yield (f"On the {figures['n']} validation recordings of {figures['n_speakers']} speakers "
            "(p_female >= 0.5 is called female; 95 % intervals over speakers):")
     yield ""
-    yield "| figure | value | interval |"
+    yield from figures_table(figures)
+
+
+def figures_table(figures):
+    """Markdown lines of a table of figures with their intervals."""
+    yield "| figure | value | 95 % interval |"
     yield "|---|---|---|"
     for name, figure in figures.items():
         if isinstance(figure, dict):
-            yield (f"| {name} | {figure['value']:.4f} | {figure['low']:.4f} to "
-                   f"{figure['high']:.4f} |")
+            value, low, high = (as_text(figure[key]) for key in ("value", "low", "high"))
+            yield f"| {name} | {value} | {low} to {high} |"
+
+
+def as_text(value):
+    """A figure with four decimals, a dash where it is not defined."""
+    return "-" if value is None else f"{value:.4f}"
 
 
 def _calibration(config):

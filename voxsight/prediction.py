@@ -1,12 +1,11 @@
 """From a recording to an answer; needs neither torch nor matplotlib."""
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 
 from voxsight import mfc
-from voxsight.checkpoint import GRAPH, LABELS, load_config
+from voxsight.checkpoint import GRAPH, LABELS, find_model, load_config
 from voxsight.errors import RecordingError, UsageError
 from voxsight.listening import Listener
 from voxsight.onnx_graph import INPUT, LOGITS, MAPS
@@ -31,6 +30,8 @@ class WindowAnswer:
     picture : np.ndarray [shape=(height, width, 3), uint8]
     maps : np.ndarray [shape=(2, h, w), float32]
         class maps, female first
+    samples : np.ndarray [shape=(n,), float32]
+        what was heard, at the recipe's rate
     """
 
     start_s: float
@@ -39,6 +40,7 @@ class WindowAnswer:
     log_odds: float
     picture: np.ndarray
     maps: np.ndarray
+    samples: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +109,7 @@ class Classifier:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
-        graph = Path(model) / GRAPH
+        graph = find_model(model) / GRAPH
         try:
             self._session = onnxruntime.InferenceSession(
                 graph, options, providers=["CPUExecutionProvider"])
@@ -191,7 +193,7 @@ class Classifier:
             padding_s = max(0.0, recipe.window_s - (window.end_s - window.start_s)) / 2
             answers.append(WindowAnswer(
                 window.start_s - padding_s, window.end_s + padding_s, window.speech,
-                float(logit[0] - logit[1]), picture, class_maps))
+                float(logit[0] - logit[1]), picture, class_maps, window.samples))
         return answers
 
 

@@ -11,7 +11,7 @@ from voxsight import splits
 from voxsight.calibration import fit_calibration
 from voxsight.checkpoint import Architecture, ModelConfig, save_model
 from voxsight.corpora import GENDERS
-from voxsight.datasets import read_dataset
+from voxsight.datasets import read_dataset, split_pictures
 from voxsight.evaluation import figures
 from voxsight.learner import fit, log_odds, make_learner, torchvision_state
 from voxsight.model_card import model_card
@@ -43,7 +43,7 @@ def train(dataset, out, config, *, argv=(), quiet=False):
         if the dataset, the split or the weights are not usable
     """
     pictures, recipe = read_dataset(dataset)
-    kept, valid = split_pictures(pictures, config)
+    kept, valid = split_pictures(pictures, config.split, config.valid, config.seed)
     size = tuple(config.size or (recipe.height, recipe.width))
     learn = make_learner([p.path for p in kept], [p.gender for p in kept], valid, size, config,
                          log_dir=Path("runs") / Path(out).name, quiet=quiet)
@@ -51,34 +51,15 @@ def train(dataset, out, config, *, argv=(), quiet=False):
     tested = [kept[i] for i in valid]
     evidence, is_female, speakers = by_recording(tested, log_odds(learn, which=1))
     calibration = fit_calibration(evidence, is_female)
+    p_female = calibration.p_female(evidence)
+    answered = np.maximum(p_female, 1 - p_female) >= calibration.min_confidence
     model = ModelConfig(
         architecture=Architecture(config.arch, size), recipe=recipe, calibration=calibration,
         training=_training_record(pictures, kept, valid, config),
-        figures=figures(is_female, calibration.p_female(evidence), speakers))
+        figures=figures(is_female, p_female, speakers, answered=answered))
     save_model(out, torchvision_state(learn.model), model, history,
                model_card(Path(out).name, model, shlex.join(argv)))
     return model
-
-
-def split_pictures(pictures, config):
-    """Pictures to use and which of them validate.
-
-    Altered copies never validate, and they train only where no picture of their
-    recording validates.
-
-    Returns
-    -------
-    pictures : list of Picture
-    valid : np.ndarray of int
-    """
-    clean = [p for p in pictures if not p.augmentation]
-    _, valid = splits.split([p.speaker for p in clean], [p.gender for p in clean],
-                            config.split, config.valid, config.seed)
-    held_sources = {clean[i].source for i in valid}
-    held_speakers = set() if config.split == "random" else {clean[i].speaker for i in valid}
-    copies = [p for p in pictures if p.augmentation and p.source not in held_sources
-              and p.speaker not in held_speakers]
-    return clean + copies, valid
 
 
 def by_recording(pictures, evidence):
@@ -111,7 +92,9 @@ def _training_record(pictures, kept, valid, config):
     record = {key: value for key, value in dataclasses.asdict(config).items()
               if key not in ("arch", "size")}
     return record | {"shared_speakers": splits.shared_speakers(*sides),
-                     "pictures_trained_on": len(sides[0]), "corpora": _corpora_table(pictures)}
+                     "pictures_trained_on": len(sides[0]),
+                     "speakers_trained_on": sorted(set(sides[0])),
+                     "corpora": _corpora_table(pictures)}
 
 
 def _corpora_table(pictures):

@@ -10,9 +10,11 @@ import os
 import sys
 
 COMMANDS = {
+    "download": "download_corpus.py",
     "record": "record_wav.py",
     "preprocess": "preprocess_wavs.py",
     "train": "train_model.py",
+    "evaluate": "evaluate_model.py",
     "deploy": "deploy_model.py",
 }
 

@@ -15,8 +15,8 @@ def configure(parser):
     parser.add_argument("--arch", default="resnet34", choices=["resnet34", "resnet18"])
     parser.add_argument("--weights", default="imagenet", metavar="imagenet|none|PATH",
                         help="what to start from; PATH is a safetensors file or a model folder")
-    parser.add_argument("--split", default="speaker", metavar="speaker|random|fold:K",
-                        help="who validates (%(default)s); fold:K/N for N folds")
+    parser.add_argument("--split", default="speaker", metavar="speaker|random|fold:K|...",
+                        help="who validates (%(default)s); also chapter, fold:K/N and paper:K")
     parser.add_argument("--valid", type=share, default=0.2, help="share that validates")
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--head-epochs", type=int, default=2, help="epochs with the body frozen")
@@ -45,7 +45,14 @@ def run(args):
         return
     print(f"{args.out}: {model.training['shared_speakers']}, {model.figures['n']} validation "
           f"recordings of {model.figures['n_speakers']} speakers")
-    for name, figure in model.figures.items():
+    print_figures(model.figures)
+
+
+def print_figures(figures):
+    """One line per figure on stdout, with its interval."""
+    from voxsight.model_card import as_text
+
+    for name, figure in figures.items():
         if isinstance(figure, dict):
-            print(f"{name:12} {figure['value']:.4f}  "
-                  f"({figure['low']:.4f} to {figure['high']:.4f})")
+            value, low, high = (as_text(figure[key]) for key in ("value", "low", "high"))
+            print(f"{name:18} {value}  ({low} to {high})")
