@@ -98,8 +98,8 @@ def save_reliability(path, said, found, counts, ece):
     axis = figure.subplots()
     axis.plot([0, 1], [0, 1], color="gray", linestyle=":", label="calibrated")
     low, high = _wilson(found, counts)
-    axis.errorbar(said, found, yerr=(found - low, high - found), marker="o", linestyle="", capsize=3,
-                  label=f"{len(said)} bins of about {int(np.median(counts))} recordings")
+    axis.errorbar(said, found, yerr=(found - low, high - found), marker="o", linestyle="",
+                  capsize=3, label=f"{len(said)} bins of about {int(np.median(counts))} recordings")
     axis.set_xlabel("probability of female, said")
     axis.set_ylabel("share of females, found")
     axis.set_title(f"expected calibration error {ece:.3f}", fontsize="medium")
