@@ -72,23 +72,26 @@ def test_any_number_of_processes_writes_the_same(preprocess, gendered_folder):
     assert contents(one) == contents(three)
 
 
-def test_a_killed_run_is_finished_by_the_same_command(preprocess, gendered_folder, tmp_path):
+@pytest.mark.parametrize("stop, code", [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
+def test_a_stopped_run_is_finished_by_the_same_command(
+        preprocess, gendered_folder, tmp_path, stop, code):
     corpus = gendered_folder(speakers=32)
     _, whole = preprocess(corpus, name="whole")
-    work = tmp_path / "killed"
+    work = tmp_path / "stopped"
     command = [sys.executable, ROOT / "scripts" / "preprocess_wavs.py", corpus, "--corpus",
                "folder", "--out", work / "mfc_dataset", "--maps", work / "maps", "--jobs", "1"]
     partial = work / "mfc_dataset" / "manifest.csv.partial"
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     while process.poll() is None:
         if partial.is_file() and partial.read_bytes().count(b"\n") > 6:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-    assert process.returncode == -signal.SIGKILL
+            process.send_signal(stop)
+            break
+    _, said = process.communicate()
+    assert process.returncode == code and b"Traceback" not in said
     assert not (work / "mfc_dataset" / "manifest.csv").exists()
     with open(partial, "ab") as file:
         file.write(b"female_99.jpg,half a li")
-    done, _ = preprocess(corpus, name="killed")
+    done, _ = preprocess(corpus, name="stopped")
     assert done.returncode == 0, done.stderr
     assert "done before" in done.stdout and " 0 done before" not in done.stdout
     assert contents(work) == contents(whole)

@@ -40,6 +40,30 @@ def test_enlarging_keeps_place_and_range():
     assert large.max() <= 2.0 and large.min() == 0
 
 
+def test_class_means_by_hand(tmp_path, monkeypatch):
+    """Two females whose maps light one corner each, one male with his own."""
+    import types
+
+    from voxsight import mfc
+    from voxsight.datasets import Picture
+    from voxsight.explanation import class_means
+
+    maps = np.zeros((3, 2, 2, 2))
+    maps[0, 0, 0, 0] = 5.0
+    maps[1, 0, 1, 1] = 0.5
+    maps[2, 1, 0, 1] = 1.0
+    classifier = types.SimpleNamespace(
+        config=types.SimpleNamespace(architecture=types.SimpleNamespace(size=(2, 2))),
+        run=lambda pictures: (None, maps))
+    monkeypatch.setattr(mfc, "decode", lambda path, size: np.zeros((2, 2, 3), np.uint8))
+    means = class_means(classifier, [Picture("", "", "", g, "") for g in
+                                     ("female", "female", "male")], quiet=True)
+    np.testing.assert_allclose(means["female"]["mean_map"], [[0.5, 0], [0, 0.5]])
+    np.testing.assert_allclose(means["male"]["mean_map"], [[0, 1], [0, 0]])
+    np.testing.assert_allclose(means["male"]["rows"], [0.5, 0])
+    assert (means["female"]["n"], means["male"]["n"]) == (2, 1)
+
+
 def test_no_evidence_stays_nothing():
     assert scaled(np.zeros((2, 4, 4))).max() == 0
     assert grad_cam(-np.ones((1, 2, 4, 4)), "male").max() == 0

@@ -15,8 +15,7 @@ ORDER = ["errors", "files", "parallel", "download", "audio", "speech", "resizing
          "augmentation", "datasets", "listening", "convert", "evaluation", "calibration",
          "onnx_graph", "checkpoint", "learner", "model_card", "training", "prediction",
          "explanation", "display", "deployment", "pitch", "assessment", "report", "recorder",
-         "commands",
-         "__main__"]
+         "audiomnist_table", "commands", "__main__"]
 
 
 def imports_of(path, top_only=False):

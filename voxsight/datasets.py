@@ -146,6 +146,7 @@ class DatasetWriter:
         self.folder, self.maps = Path(folder), Path(maps)
         self._manifest = self.folder / "manifest.csv"
         self._partial = self.folder / "manifest.csv.partial"
+        self._beside = self.folder / ".tmp-picture"
         self._claim(settings)
         self.rows = self._take_up()
         self.done = {row["source"] for row in self.rows}
@@ -157,8 +158,8 @@ class DatasetWriter:
         for row, jpeg in zip(rows, jpegs):
             row["image"] = f"{row['gender']}_{self._counts[row['gender']]}.jpg"
             self._counts[row["gender"]] += 1
-            # No renaming here: until its row is logged, a picture counts for nothing.
-            (self.folder / row["image"]).write_bytes(jpeg)
+            self._beside.write_bytes(jpeg)
+            os.replace(self._beside, self.folder / row["image"])
         self._log.write("".join(files.csv_line(row[c] for c in COLUMNS) for row in rows))
         self._log.flush()
         self.rows += rows

@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from voxsight import files, mfc
+from voxsight.checkpoint import CONFIG, find_model, load_config
 from voxsight.corpora import sound_files
 from voxsight.errors import RecordingError
 from voxsight.explanation import enlarge, grad_cam, scaled
@@ -97,8 +98,11 @@ def deploy(paths, model, *, outputs=Outputs(), csv=None, min_confidence=None, jo
     UsageError
         if the model is missing
     """
+    load_config(model)  # a missing model is said before anything is written
     inputs = find_inputs(paths)
-    journal = _Journal(csv, [str(model), min_confidence, dataclasses.asdict(outputs)])
+    settings = [files.sha256(find_model(model) / CONFIG), min_confidence,
+                dataclasses.asdict(outputs)]
+    journal = _Journal(csv, settings)
     done = journal.take_up([item.path for item in inputs])
     yield from done
     todo = inputs[len(done):]

@@ -121,6 +121,35 @@ def save_roc(path, false_positive_rate, true_positive_rate, auc):
     _save(figure, path)
 
 
+def save_class_means(path, means, recipe):
+    """Draw the mean map of each label with its profiles over rows and time.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        PNG to write
+    means : dict
+        as `explanation.class_means` gives it
+    recipe : recipes.Recipe
+    """
+    figure = Figure(figsize=(10.5, 4.2), layout="constrained")
+    axes = figure.subplots(1, len(means) + 1, width_ratios=[2] * len(means) + [1.1])
+    top = max(float(mean["mean_map"].max()) for mean in means.values())
+    for axis, (label, mean) in zip(axes, means.items()):
+        height = mean["mean_map"].shape[0]
+        shades = axis.imshow(mean["mean_map"], origin="lower", aspect="auto", cmap="inferno",
+                             vmin=0, vmax=top, extent=(0, recipe.window_s, -0.5, height - 0.5))
+        _label_rows(axis, recipe.views[0], height, recipe)
+        axis.set_xlabel("time (s)")
+        axis.set_title(f"{label}, mean of {mean['n']} maps", fontsize="medium")
+        axes[-1].plot(mean["rows"], np.arange(height), label=label)
+    _label_rows(axes[-1], recipe.views[0], height, recipe)
+    axes[-1].set_xlabel("mean over time")
+    axes[-1].legend(fontsize="small")
+    figure.colorbar(shades, ax=axes[: len(means)].tolist(), label="share of a map's maximum")
+    _save(figure, path)
+
+
 def _wilson(shares, counts, z=1.96):
     """Bounds of 95 % for shares of counts (Wilson, 1927); they stay within 0 and 1."""
     centre = (shares + z**2 / (2 * counts)) / (1 + z**2 / counts)

@@ -1,8 +1,13 @@
 """Where the network looked: Grad-CAM, exact for a head that is linear after pooling."""
 
+from collections import Counter
+
 import numpy as np
 
+from voxsight import mfc
 from voxsight.checkpoint import LABELS
+from voxsight.parallel import progress
+from voxsight.prediction import BATCH
 from voxsight.resizing import resize_matrix
 
 
@@ -26,6 +31,43 @@ def grad_cam(maps, label):
     """
     cells = maps.shape[-2] * maps.shape[-1]
     return np.maximum(maps[:, LABELS.index(label)] / cells, 0)
+
+
+def class_means(classifier, pictures, *, quiet=False):
+    """Mean Grad-CAM of the pictures of each label, for that label.
+
+    Each map is divided by its maximum first, so that every picture counts alike.
+
+    Parameters
+    ----------
+    classifier : prediction.Classifier
+    pictures : list of datasets.Picture
+    quiet : bool
+        no progress bar
+
+    Returns
+    -------
+    dict of str to dict
+        per label ``n``, ``mean_map`` [shape=(height, width)], and its profiles ``rows``
+        [shape=(height,)] and ``columns`` [shape=(width,)]
+    """
+    size = classifier.config.architecture.size
+    sums, counts = {label: np.zeros(size) for label in LABELS}, Counter()
+    batches = [pictures[i: i + BATCH] for i in range(0, len(pictures), BATCH)]
+    for batch in progress(batches, len(batches), desc="class means", unit="batch", quiet=quiet):
+        _, maps = classifier.run(np.stack([mfc.decode(p.path, size) for p in batch]))
+        for label in LABELS:
+            own = [i for i, picture in enumerate(batch) if picture.gender == label]
+            for heat in enlarge(grad_cam(maps[own], label), size):
+                sums[label] += scaled(heat)
+            counts[label] += len(own)
+    return {label: _profiles(sums[label] / max(counts[label], 1), counts[label])
+            for label in LABELS}
+
+
+def _profiles(mean_map, n):
+    return {"n": n, "mean_map": mean_map, "rows": mean_map.mean(axis=1),
+            "columns": mean_map.mean(axis=0)}
 
 
 def enlarge(heat, size):

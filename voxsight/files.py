@@ -43,9 +43,9 @@ def write_bytes(path, data):
         temporary.write_bytes(data)
 
 
-def write_json(path, value):
-    """Write `value` to `path` as indented JSON."""
-    text = json.dumps(value, indent=1, ensure_ascii=False)
+def write_json(path, value, indent=1):
+    """Write `value` to `path` as JSON, on one line where `indent` is None."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
     write_bytes(path, (text + "\n").encode("utf-8", "surrogateescape"))
 
 

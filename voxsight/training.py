@@ -48,18 +48,48 @@ def train(dataset, out, config, *, argv=(), quiet=False):
     learn = make_learner([p.path for p in kept], [p.gender for p in kept], valid, size, config,
                          log_dir=Path("runs") / Path(out).name, quiet=quiet)
     history = fit(learn, config)
-    tested = [kept[i] for i in valid]
-    evidence, is_female, speakers = by_recording(tested, log_odds(learn, which=1))
+    model, _ = finish(learn, recipe, kept, valid, config, out, history=history, argv=argv)
+    return model
+
+
+def finish(learn, recipe, kept, valid, config, out, *, history=(), argv=()):
+    """Calibrate and measure a trained learner and write its model folder.
+
+    Parameters
+    ----------
+    learn : fastai.learner.Learner
+    recipe : recipes.Recipe
+        of the pictures
+    kept : list of Picture
+        those that trained, and after them those that validate
+    valid : np.ndarray of int
+        indices of the latter
+    config : TrainConfig
+    out : str or os.PathLike
+        model folder to write
+    history : list of dict
+    argv : sequence of str
+
+    Returns
+    -------
+    model : checkpoint.ModelConfig
+    answers : tuple
+        log-odds, labels and speakers of the validation recordings, as `by_recording`
+        gives them
+    """
+    answers = by_recording([kept[i] for i in valid], log_odds(learn, which=1))
+    evidence, is_female, speakers = answers
     calibration = fit_calibration(evidence, is_female)
     p_female = calibration.p_female(evidence)
     answered = np.maximum(p_female, 1 - p_female) >= calibration.min_confidence
+    size = config.size or (recipe.height, recipe.width)
     model = ModelConfig(
-        architecture=Architecture(config.arch, size), recipe=recipe, calibration=calibration,
-        training=_training_record(pictures, kept, valid, config),
+        architecture=Architecture(config.arch, tuple(size)), recipe=recipe,
+        calibration=calibration, training=_training_record(kept, valid, config),
         figures=figures(is_female, p_female, speakers, answered=answered))
     save_model(out, torchvision_state(learn.model), model, history,
                model_card(Path(out).name, model, shlex.join(argv)))
-    return model
+    return model, answers
 
 
 def by_recording(pictures, evidence):
@@ -85,7 +115,7 @@ def by_recording(pictures, evidence):
             [speaker for _, speaker, _ in groups])
 
 
-def _training_record(pictures, kept, valid, config):
+def _training_record(kept, valid, config):
     validating = set(np.asarray(valid).tolist())
     sides = ([p.speaker for i, p in enumerate(kept) if i not in validating],
              [kept[i].speaker for i in valid])
@@ -94,7 +124,7 @@ def _training_record(pictures, kept, valid, config):
     return record | {"shared_speakers": splits.shared_speakers(*sides),
                      "pictures_trained_on": len(sides[0]),
                      "speakers_trained_on": sorted(set(sides[0])),
-                     "corpora": _corpora_table(pictures)}
+                     "corpora": _corpora_table(kept)}
 
 
 def _corpora_table(pictures):

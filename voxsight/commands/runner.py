@@ -16,6 +16,7 @@ COMMANDS = {
     "train": "train_model.py",
     "evaluate": "evaluate_model.py",
     "deploy": "deploy_model.py",
+    "audiomnist": "audiomnist_table.py",
 }
 
 

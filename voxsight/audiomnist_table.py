@@ -1,0 +1,201 @@
+"""The AudioMNIST table: random, the paper's and speaker-disjoint splits, three seeds each.
+
+Every run is stored when it is done; the same command goes on where it was stopped.
+"""
+
+import dataclasses
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from voxsight import files
+from voxsight.calibration import Calibration
+from voxsight.datasets import read_dataset, split_pictures
+from voxsight.evaluation import figures, point_figures
+from voxsight.explanation import class_means
+from voxsight.learner import TrainConfig, fit, make_learner
+from voxsight.model_card import as_text
+from voxsight.prediction import Classifier
+from voxsight.training import finish
+
+SEEDS = (42, 43, 44)
+FIGURES = ("accuracy", "error_rate", "uar", "f1_female", "auc")
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """A row of the table: how it splits and trains.
+
+    ``rules`` are the splits whose validation sides together are the test; each of them
+    is trained with every seed. ``per_speaker`` pictures of a speaker train, or all.
+    """
+
+    title: str
+    rules: tuple
+    epochs: int
+    lr: float = 5e-4
+    batch: int = 32
+    augment: float = 0.0
+    per_speaker: int | None = None
+
+
+CELLS = {
+    "random": Cell("random 24,000 / 6,000", ("random",), epochs=3),
+    "paper": Cell("the paper's four folds, 12 training speakers",
+                  tuple(f"paper:{k}/test" for k in range(4)), epochs=4, augment=1.0),
+    "folds": Cell("six speaker-disjoint folds of all 60 speakers",
+                  tuple(f"fold:{k}/6" for k in range(6)), epochs=4, augment=1.0,
+                  per_speaker=100),
+}
+
+
+def make_table(dataset, out, *, cells=tuple(CELLS), seeds=SEEDS, size=(48, 96), arch="resnet34",
+               quiet=False):
+    """Train what is missing and write the table.
+
+    Parameters
+    ----------
+    dataset : str or os.PathLike
+        folder of AudioMNIST pictures, of any recipe
+    out : str or os.PathLike
+        folder for ``table.json``, the class means of the random split and, per run,
+        ``runs/<cell>/``
+    cells : sequence of str
+        keys of `CELLS`
+    seeds : sequence of int
+    size : (int, int)
+        pixels that the network sees
+    arch : str
+    quiet : bool
+        no progress bars
+
+    Returns
+    -------
+    dict
+        the contents of ``table.json``: per cell how it was trained, the speakers shared,
+        its figures with intervals over speakers, seeds pooled, and those of each seed
+    """
+    data, out, table = read_dataset(dataset), Path(out), {}
+    for name in cells:
+        cell = CELLS[name]
+        by_seed = {seed: [_run(data, out / "runs" / name, rule, TrainConfig(
+                       arch=arch, weights="none", split=rule, seed=seed, head_epochs=0,
+                       epochs=cell.epochs, lr=cell.lr, batch=cell.batch, augment=cell.augment,
+                       size=tuple(size)), cell.per_speaker, quiet) for rule in cell.rules]
+                   for seed in seeds}
+        table[name] = _summary(cell, by_seed)
+    files.write_json(out / "table.json", table)
+    if "random" in cells and (model := _kept_model(out / "runs" / "random")).is_dir():
+        draw_class_means(data, model, out, quiet=quiet)
+    return table
+
+
+def draw_class_means(data, model, out, *, quiet=False):
+    """Mean heat maps of a network's validation pictures, as the published project drew.
+
+    Writes ``female_cams.json``, ``male_cams.json`` and ``class_means.png``.
+
+    Parameters
+    ----------
+    data : (list of Picture, Recipe)
+        as `datasets.read_dataset` gives them
+    model : str or os.PathLike
+        model folder, trained on a random split of `data`
+    out : str or os.PathLike
+    quiet : bool
+        no progress bar
+    """
+    from voxsight.display import save_class_means
+
+    pictures, recipe = data
+    classifier = Classifier(model)
+    training = classifier.config.training
+    kept, valid = split_pictures(pictures, "random", training["valid"], training["seed"])
+    means = class_means(classifier, [kept[i] for i in valid], quiet=quiet)
+    for label, mean in means.items():
+        rounded = {key: np.round(value, 5).tolist() for key, value in mean.items()}
+        files.write_json(Path(out) / f"{label}_cams.json", rounded, indent=None)
+    save_class_means(Path(out) / "class_means.png", means, recipe)
+
+
+def markdown(table):
+    """The table as Markdown, a row per cell."""
+    head = ["split", "speakers shared", *FIGURES, "error rate of each seed",
+            "accuracy over folds, mean +/- sd"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for cell in table.values():
+        values = [f"{as_text(f['value'])} ({as_text(f['low'])} to {as_text(f['high'])})"
+                  for f in (cell["figures"][name] for name in FIGURES)]
+        seeds = ", ".join(as_text(seed["error_rate"]) for seed in cell["seeds"].values())
+        folds = "{:.4f} +/- {:.4f}".format(*cell["folds"]) if cell["folds"] else "-"
+        row = [cell["title"], cell["shared_speakers"], *values, seeds, folds]
+        lines.append("| " + " | ".join(row) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _run(data, folder, rule, config, per_speaker, quiet):
+    """Answers of one training, from disk where it was done before."""
+    path = folder / f"{rule.replace(':', '').replace('/', '-')}_seed{config.seed}.json"
+    if path.is_file():
+        return files.read_json(path)
+    pictures, recipe = data
+    kept, valid = split_pictures(pictures, rule, config.valid, config.seed)
+    kept, valid = _thinned(kept, valid, per_speaker, config.seed)
+    learn = make_learner([p.path for p in kept], [p.gender for p in kept], valid, config.size,
+                         config, quiet=quiet)
+    history = fit(learn, config)
+    model, tested = finish(learn, recipe, kept, valid, config, _kept_model(folder),
+                           history=history)
+    answers = {"shared_speakers": model.training["shared_speakers"], "history": history,
+               "speakers": _by_speaker(*tested)}
+    files.write_json(path, answers, indent=None)
+    return answers
+
+
+def _kept_model(folder):
+    """Where the network of a cell's latest run lies; the ones before it are not kept."""
+    return folder / "model"
+
+
+def _by_speaker(evidence, is_female, speakers):
+    """What each speaker is labelled and the log-odds of each recording, for JSON."""
+    grouped = {}
+    for value, female, speaker in zip(evidence, is_female, speakers):
+        own = grouped.setdefault(speaker, {"is_female": bool(female), "log_odds": []})
+        own["log_odds"].append(round(float(value), 3))
+    return grouped
+
+
+def _thinned(kept, valid, per_speaker, seed):
+    """At most so many training pictures of each speaker; all that validate stay."""
+    if per_speaker is None:
+        return kept, valid
+    train, tested = kept[: len(kept) - len(valid)], kept[len(kept) - len(valid):]
+    seen, chosen = Counter(), []
+    for i in np.random.default_rng(seed).permutation(len(train)):
+        seen[train[i].speaker] += 1
+        if seen[train[i].speaker] <= per_speaker:
+            chosen.append(train[i])
+    return chosen + tested, np.arange(len(tested)) + len(chosen)
+
+
+def _summary(cell, by_seed):
+    everything = [side for sides in by_seed.values() for side in sides]
+    folds = [_figures([side], point=True)["accuracy"] for side in everything]
+    return {
+        **dataclasses.asdict(cell), "shared_speakers": everything[0]["shared_speakers"],
+        "figures": _figures(everything),
+        "seeds": {str(seed): _figures(sides, point=True) for seed, sides in by_seed.items()},
+        "folds": [float(np.mean(folds)), float(np.std(folds))] if len(cell.rules) > 1 else None}
+
+
+def _figures(sides, point=False):
+    """Figures of the answers of several runs together, forced decisions."""
+    rows = [(name, own["is_female"], value) for side in sides
+            for name, own in side["speakers"].items() for value in own["log_odds"]]
+    speakers, is_female, evidence = zip(*rows)
+    is_female = np.array(is_female)
+    # Uncalibrated: a temperature moves no answer across one half.
+    p_female = Calibration().p_female(np.array(evidence))
+    return point_figures(is_female, p_female) if point else figures(is_female, p_female, speakers)
