@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 import re
 import subprocess
 import sys
@@ -179,6 +180,28 @@ def test_inputs_in_order_and_names_distinct(tmp_path):
     assert [i.path for i in found] == [f"{tmp_path}/c/x.wav", f"{tmp_path}/b/a.flac",
                                        f"{tmp_path}/b/x.wav"]
     assert len({i.name for i in found}) == 3 and found[1].name == "a"
+
+
+def test_names_of_any_kind(script, tmp_path):
+    """Spaces, quotes, newlines, emoji and bytes that are no text, in libsndfile and FFmpeg."""
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    voice = (MY_WAVS / "slt_three.wav").read_bytes()
+    names = [b"with space.wav", b'quo"te.wav', b"new\nline.wav", "\u00e9\U0001f600.wav".encode(),
+             b"bytes\xff.wav", b"no\xff sound.wav"]
+    for name in names:
+        with open(os.path.join(os.fsencode(folder), name), "wb") as file:
+            file.write(b"only words" if name.startswith(b"no") else voice)
+    done = script("deploy_model", folder, "--csv", tmp_path / "a.csv", "--json", "--timeline",
+                  tmp_path / "t")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    rows = json.loads(done.stdout)
+    found = {os.path.basename(os.fsencode(row["path"])): row for row in rows}
+    assert set(found) == set(names)
+    assert len({row["p_female"] for row in rows if not row["error"]}) == 1
+    assert found[b"no\xff sound.wav"]["error"].startswith("found no sound")
+    with open(tmp_path / "a.csv", newline="", errors="surrogateescape") as file:
+        assert [row["path"] for row in csv.DictReader(file)] == [row["path"] for row in rows]
 
 
 def test_a_damaged_or_missing_model_is_named(script, tmp_path, tiny_model):

@@ -4,6 +4,8 @@ libsndfile reads what it can; FFmpeg, through PyAV, reads the rest. Blocks go in
 blocks come out, so that three hours of sound need no more memory than three seconds.
 """
 
+import contextlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -266,7 +268,8 @@ def check_is_file(path):
 
 class _Sndfile:
     def __init__(self, path):
-        self._file = soundfile.SoundFile(path)
+        # As bytes, a name that is not UTF-8 opens too; Windows has no such names.
+        self._file = soundfile.SoundFile(str(path) if os.name == "nt" else os.fsencode(path))
         self.rate, self.channels = self._file.samplerate, self._file.channels
         self.stored_as_integers = self._file.subtype.startswith("PCM")
 
@@ -284,10 +287,13 @@ class _Ffmpeg:
     def __init__(self, path):
         import av
 
-        self._container = av.open(str(path), metadata_errors="ignore")
-        if not self._container.streams.audio:
-            self.close()
-            raise av.error.InvalidDataError(0, "no audio stream")
+        with contextlib.ExitStack() as opened:
+            # As an open file, since FFmpeg takes names that are UTF-8 only.
+            file = opened.enter_context(open(path, "rb"))
+            self._container = opened.enter_context(av.open(file, metadata_errors="ignore"))
+            if not self._container.streams.audio:
+                raise av.error.InvalidDataError(0, "no audio stream")
+            self._opened = opened.pop_all()
         self._stream = self._container.streams.audio[0]
         self.rate, self.channels = self._stream.rate or 0, self._stream.channels or 0
 
@@ -317,7 +323,7 @@ class _Ffmpeg:
         return round(self._stream.duration * self._stream.time_base * self.rate)
 
     def close(self):
-        self._container.close()
+        self._opened.close()
 
 
 def _open_with_ffmpeg(path, refusal):
