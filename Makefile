@@ -1,6 +1,8 @@
 # make demo: light install, classify my_wavs/, heat maps in results/demo/
 # make test: full install, all tests
-# make model: retrain models/default from the corpora in VOXSIGHT_CORPORA
+# make model CORPORA=DIR: retrain models/default
+# make audiomnist CORPORA=DIR: the AudioMNIST table, from the published pictures
+# make audiomnist-waveforms AUDIOMNIST=DIR: the same from one's own copy, voxsight recipe
 
 VENV ?= .venv
 PYTHON ?= python3
@@ -10,7 +12,7 @@ INSTALL := $(UV) pip install --quiet --python $(PY) --constraint constraints.txt
 CORPORA ?= $(VOXSIGHT_CORPORA)
 TRAINING := mfc_dataset/default
 
-.PHONY: demo test lint model clean
+.PHONY: demo test lint model audiomnist audiomnist-waveforms clean
 
 demo: $(VENV)/light
 	$(PY) scripts/deploy_model.py my_wavs/ --heatmaps results/demo
@@ -32,6 +34,17 @@ model: $(VENV)/full
 	    --augment 3 --out $(TRAINING) --maps maps/default
 	$(PY) scripts/train_model.py $(TRAINING) --out models/default --weights none \
 	    --head-epochs 0 --epochs 8 --lr 1e-3 --augment 1
+
+audiomnist: $(VENV)/full
+	test -n "$(CORPORA)" || { echo "name the folder of the corpora: make audiomnist CORPORA=DIR"; exit 2; }
+	$(PY) scripts/audiomnist_table.py $(CORPORA)/audiomnist_mfc
+
+audiomnist-waveforms: $(VENV)/full
+	test -n "$(AUDIOMNIST)" || { echo "name your copy: make audiomnist-waveforms AUDIOMNIST=DIR"; exit 2; }
+	$(PY) scripts/preprocess_wavs.py $(AUDIOMNIST) --corpus audiomnist \
+	    --out mfc_dataset/audiomnist --maps maps/audiomnist
+	$(PY) scripts/audiomnist_table.py mfc_dataset/audiomnist --cells paper,folds --size 64x64 \
+	    --out results/audiomnist_waveforms
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info runs results/demo
