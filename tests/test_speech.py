@@ -73,6 +73,14 @@ def test_a_short_recording_is_one_whole_window(spoken):
     np.testing.assert_array_equal(windows[0].samples, samples)
 
 
+def test_speech_ends_with_the_recording(spoken):
+    sentence, _ = spoken("slt_fox")
+    cut = sentence[: round(1.5 * RATE) + 100]  # in the middle of a word and of a frame
+    windows, tracker = windows_of(cut)
+    assert windows[-1].speech[-1][1] <= len(cut) / RATE
+    assert tracker.speech_s <= len(cut) / RATE
+
+
 def test_other_rates_find_the_same_speech(conversation):
     samples, _ = conversation
     up = np.concatenate(list(resample([samples], RATE, 48_000)))

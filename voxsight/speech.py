@@ -72,6 +72,7 @@ class SpeechTracker:
         self._to_detector = None
         if rate != DETECTOR_RATE:
             self._to_detector = soxr.ResampleStream(rate, DETECTOR_RATE, 1, quality="LQ")
+        self._rate, self._heard = rate, 0  # samples
         self._rest = np.zeros(0, np.float32)
         self._peak = 0.0
         self._frame = 0
@@ -93,6 +94,7 @@ class SpeechTracker:
             whether the recording ends here
         """
         segments = []
+        self._heard += len(block)
         for probability in self._probabilities(block, last):
             self._step(probability, segments)
         if last and self._start is not None:
@@ -141,8 +143,9 @@ class SpeechTracker:
         if (end - start) * FRAME_S < rules.min_speech_s:
             return
         start_s = max(0.0, start * FRAME_S - rules.pad_s)
-        segments.append((start_s, end * FRAME_S + rules.pad_s))
-        self.speech_s += (end - start) * FRAME_S
+        end_s = min(end * FRAME_S + rules.pad_s, self._heard / self._rate)
+        segments.append((start_s, end_s))
+        self.speech_s += min(end * FRAME_S, end_s) - start * FRAME_S
 
 
 def speech_windows(blocks, rate, window_s, tracker):
