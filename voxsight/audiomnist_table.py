@@ -40,6 +40,34 @@ class Cell:
     per_speaker: int | None = None
 
 
+_PAGE = """\
+# AudioMNIST
+
+Made with
+
+    {command}
+
+Forced decisions, all seeds pooled; brackets hold 95 % intervals, bootstrapped over speakers.
+
+{table}
+The random split puts other repetitions of the same words by the same people on both sides, so a
+network may recognise who speaks and recall the label; it does not tell how a model does on new
+voices. The other splits test people who were never trained on, and that is what a user's voice is.
+
+About 80 % of the speakers are male, so always answering male is right in 80 % of the recordings:
+read `uar`, the mean recall of the two labels, beside the accuracy. Published on the random split:
+an error rate of 1.07 % and an F1 of 0.973, with ImageNet weights. Published on the paper's four
+folds (Becker et al., 2018), with spectrograms of the waveforms: an accuracy of 0.9587 +/- 0.0285.
+"""
+_CLASS_MEANS = """
+## Where the network of the random split looks
+
+![Mean heat maps of females and males](class_means.png)
+
+Mean Grad-CAM over the validation pictures of each label. A row of these pictures is a cepstral
+coefficient, a quefrency, and not a frequency: a bright row does not say which frequencies matter.
+"""
+
 CELLS = {
     "random": Cell("random 24,000 / 6,000", ("random",), epochs=3),
     "paper": Cell("the paper's four folds, 12 training speakers",
@@ -117,6 +145,14 @@ def draw_class_means(data, model, out, *, quiet=False):
         rounded = {key: np.round(value, 5).tolist() for key, value in mean.items()}
         files.write_json(Path(out) / f"{label}_cams.json", rounded, indent=None)
     save_class_means(Path(out) / "class_means.png", means, recipe)
+
+
+def write_page(table, out, command):
+    """Write the table as ``README.md``, with its command and what it teaches."""
+    text = _PAGE.format(command=command, table=markdown(table))
+    if (Path(out) / "class_means.png").is_file():
+        text += _CLASS_MEANS
+    files.write_bytes(Path(out) / "README.md", text.encode())
 
 
 def markdown(table):

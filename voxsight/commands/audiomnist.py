@@ -5,6 +5,7 @@ seed (hours on two cores), stores each run, and goes on where it was stopped.
 """
 
 import json
+import shlex
 
 from voxsight.commands.runner import count, parse_size
 
@@ -30,9 +31,10 @@ def run(args):
     cells = args.cells.split(",")
     if unknown := set(cells) - set(CELLS):
         raise UsageError(f"--cells {unknown.pop()}: expected some of {', '.join(CELLS)}")
-    from voxsight.audiomnist_table import make_table, markdown
+    from voxsight.audiomnist_table import make_table, markdown, write_page
 
     seeds = range(42, 42 + args.seeds)
     table = make_table(args.dataset, args.out, cells=cells, seeds=seeds, size=args.size,
                        arch=args.arch, quiet=args.quiet)
+    write_page(table, args.out, shlex.join(args.command_line))
     print(json.dumps(table) if args.json else markdown(table))
