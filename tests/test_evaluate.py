@@ -100,6 +100,7 @@ def test_stored_answers_give_the_same_figures(evaluated, script, tmp_path):
 def test_pictures_give_the_answers_of_their_recordings(script, gendered_folder, tmp_path):
     """Evaluating a dataset of pictures is answering the recordings behind it."""
     corpus = gendered_folder()
+    (corpus / "male" / "m0").rename(corpus / "female" / "m0")  # wrong labels make mistakes
     script("preprocess_wavs", corpus, "--corpus", "folder", "--out", tmp_path / "d", "--maps",
            tmp_path / "m")
     common = (ROOT / "models/default",)
@@ -109,6 +110,10 @@ def test_pictures_give_the_answers_of_their_recordings(script, gendered_folder, 
         {row["path"].split("/", 1)[-1][-40:]: row["p_female"]
          for row in rows_of(tmp_path / name / "predictions.csv")} for name in "ab")
     assert len(pictures) == 16
+    for name in "ab":
+        wrong = rows_of(tmp_path / name / "mistakes.csv")
+        copies = [p.suffix for p in (tmp_path / name / "mistakes").glob("*/*")]
+        assert sorted(copies) == [".png"] * len(wrong) + [".wav"] * len(wrong)
     assert sorted(pictures.values()) == sorted(recordings.values())
 
 

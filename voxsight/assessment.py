@@ -19,7 +19,7 @@ from voxsight.errors import UsageError
 from voxsight.evaluation import figures
 from voxsight.parallel import ordered_map, progress
 from voxsight.pitch import median_f0
-from voxsight.prediction import BATCH, Classifier
+from voxsight.prediction import BATCH, Classifier, Prediction, WindowAnswer
 
 AGE_BANDS = ((18, "under 18"), (30, "18 to 29"), (45, "30 to 44"), (60, "45 to 59"),
              (120, "60 and over"))
@@ -180,20 +180,27 @@ def assess_pictures(pictures, classifier, *, mistakes=None, quiet=False):
     size = classifier.config.architecture.size
     batches = [pictures[i: i + BATCH] for i in range(0, len(pictures), BATCH)]
     for batch in progress(batches, len(batches), desc="pictures", unit="batch", quiet=quiet):
-        logits, _ = classifier.run(np.stack([mfc.decode(p.path, size) for p in batch]))
-        for picture, logit in zip(batch, logits):
-            shown[picture.source].append((picture, float(logit[0] - logit[1])))
-    answers = []
-    for source, evidence in shown.items():
-        picture = evidence[0][0]
-        mean = np.mean([log_odds for _, log_odds in evidence])
-        p_female = float(classifier.config.calibration.p_female(mean))
-        answer = Answer(source, picture.speaker, picture.gender, picture.corpus,
-                        label=classifier.label(p_female), p_female=p_female)
-        if mistakes and answer.is_mistake:
-            _copy_mistake(answer, picture.path, mistakes)
-        answers.append(answer)
-    return answers
+        results = classifier.run(np.stack([mfc.decode(p.path, size) for p in batch]))
+        for picture, logit, maps in zip(batch, *results):
+            shown[picture.source].append((picture, float(logit[0] - logit[1]), maps))
+    return [_answer_of_pictures(source, parts, classifier, mistakes)
+            for source, parts in shown.items()]
+
+
+def _answer_of_pictures(source, parts, classifier, mistakes):
+    """Answer for one recording from its pictures, their log-odds and class maps."""
+    picture, config = parts[0][0], classifier.config
+    p_female = float(config.calibration.p_female(np.mean([log_odds for _, log_odds, _ in parts])))
+    answer = Answer(source, picture.speaker, picture.gender, picture.corpus,
+                    label=classifier.label(p_female), p_female=p_female)
+    if mistakes and answer.is_mistake:
+        copy = _copy_mistake(answer, source if os.path.isfile(source) else picture.path, mistakes)
+        windows = [WindowAnswer(p.start_s, p.start_s + config.recipe.window_s, (), log_odds,
+                                mfc.decode(p.path, config.architecture.size), maps, None)
+                   for p, log_odds, maps in parts]
+        draw_heat_map(f"{copy}.png", Prediction(source, answer.label, p_female), windows,
+                      config.recipe)
+    return answer
 
 
 def overall_figures(answers, **options):

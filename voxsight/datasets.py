@@ -28,6 +28,7 @@ class Picture:
     gender: str
     corpus: str
     augmentation: str = ""
+    start_s: float = 0.0
 
 
 def read_dataset(folder):
@@ -108,7 +109,8 @@ def read_recipe(folder):
 def _from_manifest(folder):
     return [Picture(path=str(folder / row["image"]), source=row["source"],
                     speaker=f"{row['corpus']}:{row['speaker']}", gender=row["gender"],
-                    corpus=row["corpus"], augmentation=row.get("augmentation", ""))
+                    corpus=row["corpus"], augmentation=row.get("augmentation", ""),
+                    start_s=float(row["start_s"] or 0))
             for row in files.read_csv(folder / "manifest.csv")]
 
 
