@@ -187,8 +187,8 @@ def test_names_of_any_kind(script, tmp_path):
     folder = tmp_path / "odd"
     folder.mkdir()
     voice = (MY_WAVS / "slt_three.wav").read_bytes()
-    names = [b"with space.wav", b'quo"te.wav', b"new\nline.wav", "\u00e9\U0001f600.wav".encode(),
-             b"bytes\xff.wav", b"no\xff sound.wav"]
+    names = [b"with space.wav", b'double"quote.wav', b"new\nline.wav",
+             "\u00e9\U0001f600.wav".encode(), b"bytes\xff.wav", b"no\xff sound.wav"]
     for name in names:
         with open(os.path.join(os.fsencode(folder), name), "wb") as file:
             file.write(b"only words" if name.startswith(b"no") else voice)
