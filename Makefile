@@ -18,7 +18,7 @@ demo: $(VENV)/light
 	$(PY) scripts/deploy_model.py my_wavs/ --heatmaps results/demo
 
 test: $(VENV)/full
-	$(PY) -m pytest -n auto --dist loadgroup
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadgroup  # a core each: half the time
 
 lint: $(VENV)/full
 	$(VENV)/bin/ruff check .

@@ -10,6 +10,9 @@ from safetensors.numpy import load_file, save_file
 from voxsight.learner import MaskBands, load_into
 from voxsight.prediction import Classifier
 
+# One process, so that the network of the fixture is trained once.
+pytestmark = pytest.mark.xdist_group("learner")
+
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
@@ -104,14 +107,20 @@ def test_weights_from_a_folder_and_from_a_state_dict(script, dataset, trained, t
         assert "Traceback" not in done.stderr
 
 
-def test_one_epoch_of_the_head_leaves_the_filters(script, dataset, trained, tmp_path):
-    done = script("train_model", dataset, "--weights", trained, "--arch", "resnet18",
-                  "--head-epochs", "1", "--epochs", "0", "--quiet", "--out", tmp_path / "m",
-                  cwd=tmp_path)
+def test_one_epoch_of_the_head_leaves_the_filters(script, dataset, tmp_path):
+    import torchvision
+
+    state = torchvision.models.resnet18(num_classes=2).state_dict()
+    before = {name: tensor.numpy() for name, tensor in state.items()}
+    save_file(before, tmp_path / "w.safetensors")
+    done = script("train_model", dataset, "--weights", tmp_path / "w.safetensors", "--arch",
+                  "resnet18", "--head-epochs", "1", "--epochs", "0", "--batch", "8", "--quiet",
+                  "--out", tmp_path / "m", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    before, after = (load_file(f / "weights.safetensors") for f in (trained, tmp_path / "m"))
-    np.testing.assert_array_equal(before["layer4.0.conv1.weight"], after["layer4.0.conv1.weight"])
-    assert not np.array_equal(before["fc.weight"], after["fc.weight"])
+    after = load_file(tmp_path / "m" / "weights.safetensors")
+    kernel = "layer4.0.conv1.weight"
+    np.testing.assert_array_equal(before[kernel].astype(np.float16), after[kernel])
+    assert np.abs(before["fc.weight"] - after["fc.weight"]).max() > 1e-3
 
 
 def test_without_imagenet_weights_the_remedies_are_named(script, dataset, tmp_path):
