@@ -28,6 +28,8 @@ class Archive:
     unpacked: str
 
 
+# Not yet checked against a real download: compare with md5sum.txt of the same folder if one
+# of these refuses an archive.
 LIBRISPEECH_MD5 = {
     "dev-clean": "42e2234ba48799c1f50f24a7926300a1",
     "dev-other": "c8d0bcc9cca99d4f8b62fcc847357931",
