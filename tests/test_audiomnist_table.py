@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from voxsight.audiomnist_table import CELLS, make_table, markdown
+from voxsight.audiomnist_table import CELLS, make_table, markdown, write_page
 
 FEMALES = {12, 26, 28, 36, 43, 47, 52, 56, 57, 58, 59, 60}
 
@@ -57,6 +57,16 @@ def test_what_is_done_is_not_redone(pictures, tmp_path, monkeypatch):
     first = make_table(pictures, tmp_path / "out", **options)
     monkeypatch.setattr("voxsight.audiomnist_table.make_learner", None)
     assert make_table(pictures, tmp_path / "out", **options) == first
+
+
+def test_rows_of_other_commands_stay(pictures, tmp_path):
+    options = {"seeds": (1,), "size": (16, 32), "arch": "resnet18", "quiet": True}
+    make_table(pictures, tmp_path, cells=("paper",), command="one", **options)
+    table = make_table(pictures, tmp_path, cells=("random",), command="two", **options)
+    assert [(name, cell["command"]) for name, cell in table.items()] == [
+        ("random", "two"), ("paper", "one")]
+    write_page(table, tmp_path)
+    assert "    two\n    one\n" in (tmp_path / "README.md").read_text()
 
 
 @pytest.mark.corpora

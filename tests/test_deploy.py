@@ -1,4 +1,5 @@
 import csv
+import itertools
 import json
 import os
 import re
@@ -13,8 +14,10 @@ from PIL import Image
 
 from voxsight.calibration import Calibration
 from voxsight.corpora import read_corpus
+from voxsight.degradation import coloured_noise
 from voxsight.deployment import deploy, find_inputs
-from voxsight.prediction import Classifier, WindowAnswer, timeline
+from voxsight.prediction import Classifier, WindowAnswer, _why_uncertain
+from voxsight.timeline import smoothed, timeline
 
 LABELS = {"female", "male", "uncertain", "no_speech"}
 MALE = ("awb", "kal", "rms")
@@ -48,8 +51,10 @@ def test_columns_order_and_json_agree(script, tmp_path):
     assert rows[0]["path"] == f"{MY_WAVS}/slt_fox.wav"
     assert rows[1]["path"] == f"{MY_WAVS}/awb_three.wav"
     assert rows[-1]["path"] == "nowhere.wav" and "no such file" in rows[-1]["error"]
-    as_text = [{key: "" if value is None else str(value) for key, value in row.items()}
-               for row in json.loads(done.stdout)]
+    answers = json.loads(done.stdout)
+    assert {tuple(answer) for answer in answers} == {(*rows[0], "reason")}
+    as_text = [{key: "" if answer[key] is None else str(answer[key]) for key in rows[0]}
+               for answer in answers]
     assert as_text == rows
 
 
@@ -150,17 +155,40 @@ def test_timeline_by_hand(tiny_model):
     nothing = np.zeros(0)
     windows = [WindowAnswer(0, 1, ((0.0, 1.0),), 4.0, nothing, nothing, nothing),
                WindowAnswer(1, 2, ((1.2, 2.0),), 6.0, nothing, nothing, nothing),
-               WindowAnswer(2, 3, ((2.1, 2.4), (2.8, 3.0)), -4.0, nothing, nothing, nothing),
+               WindowAnswer(2, 3, ((2.1, 2.4), (2.8, 3.0)), -12.0, nothing, nothing, nothing),
                WindowAnswer(6, 7, ((6.0, 7.0),), -4.0, nothing, nothing, nothing),
                WindowAnswer(9, 10, (), 4.0, nothing, nothing, nothing)]
 
-    def sigmoid(x):
-        return pytest.approx(1 / (1 + np.exp(-x)), abs=1e-4)
+    segments = timeline(windows, classifier)
+    assert [(s["start_s"], s["end_s"], s["label"]) for s in segments] == [
+        (0.0, 2.0, "female"), (2.1, 3.0, "male"), (6.0, 7.0, "male")]
+    pauses = [1.2 - 1.0, 2.1 - 2.0, 6.0 - 3.0]
+    expected = by_enumeration([2.0, 3.0, -6.0, -2.0], pauses)
+    found = [segments[0]["p_female"], segments[1]["p_female"], segments[2]["p_female"]]
+    assert found == pytest.approx([np.mean(expected[:2]), *expected[2:]], abs=1e-4)
 
-    assert timeline(windows, classifier) == [
-        {"start_s": 0.0, "end_s": 2.0, "label": "female", "p_female": sigmoid(2.5)},
-        {"start_s": 2.1, "end_s": 3.0, "label": "male", "p_female": sigmoid(-2)},
-        {"start_s": 6.0, "end_s": 7.0, "label": "male", "p_female": sigmoid(-2)}]
+
+def by_enumeration(log_odds, pauses):
+    """Marginals of all sequences of voices, each weighed by its evidence and its changes."""
+    totals = np.zeros(len(log_odds))
+    everything = 0.0
+    for voices in itertools.product((0, 1), repeat=len(log_odds)):
+        weight = np.exp(np.dot(voices, log_odds))
+        for before, after, pause in zip(voices, voices[1:], pauses):
+            change = 0.5 - 0.48 * 2 ** (-pause / 3)
+            weight *= change if before != after else 1 - change
+        totals += weight * np.array(voices)
+        everything += weight
+    return totals / everything
+
+
+def test_neighbours_support_each_other(rng):
+    log_odds, pauses = rng.normal(0, 2, 7), rng.uniform(-0.1, 6, 6)
+    assert smoothed(log_odds, pauses) == pytest.approx(
+        by_enumeration(log_odds, np.maximum(pauses, 0)))
+    doubtful = [3.0, 3.0, -0.5, 3.0, 3.0]
+    assert smoothed(doubtful, [0.0] * 4)[2] > 0.95
+    assert smoothed(doubtful, [1000.0] * 4)[2] < 0.5
 
 
 def test_labels_for_probabilities(tiny_model):
@@ -169,6 +197,50 @@ def test_labels_for_probabilities(tiny_model):
         "female", "uncertain", "uncertain", "male", "no_speech"]
     assert classifier.label(0.9, heard=False) == "no_speech"
     assert Calibration(2.0).p_female(2.0) == pytest.approx(1 / (1 + np.exp(-1)))
+
+
+@pytest.mark.parametrize("seconds, hz, reason", [
+    (1.0, 170.0, "pitch 170 Hz lies between the groups"),
+    (1.0, 110.0, "pitch 110 Hz is more usual for male, the rest of the voice is not"),
+    (0.3, 170.0, "only 0.30 s of speech"),
+    (1.0, None, "no pitch was found, as in a whisper or in noise")])
+def test_why_an_answer_is_uncertain(rng, seconds, hz, reason):
+    time = np.arange(16_000) / 16_000
+    sound = (rng.normal(size=16_000) if hz is None else
+             sum(np.sin(2 * np.pi * hz * k * time) / k for k in range(1, 9)))
+    assert _why_uncertain([sound], 16_000, seconds) == reason
+
+
+def test_uncertain_answers_say_why(script, tmp_path):
+    done = script("deploy_model", MY_WAVS, "--min-confidence", "1", "--json", "--csv",
+                  tmp_path / "a.csv")
+    rows = json.loads(done.stdout)
+    assert {row["label"] for row in rows} == {"uncertain"}
+    assert all("pitch" in row["reason"] or "speech" in row["reason"] for row in rows)
+    assert list(rows_of(tmp_path / "a.csv")[0]) == [
+        "path", "label", "p_female", "speech_s", "duration_s", "error"]
+
+
+def test_sounds_that_are_no_voice(tmp_path, rng):
+    """Seeded noise, hum, tones, chirps, clicks and dial tones of all lengths."""
+    for seconds in (0.1, 0.3, 0.5, 1.0, 2.0, 5.0):
+        t = np.arange(int(seconds * 16_000)) / 16_000
+        sounds = {
+            "zero": 0 * t, "silence": 1e-4 * rng.normal(size=len(t)),
+            "white": 0.1 * rng.normal(size=len(t)),
+            "pink": 0.1 * coloured_noise(len(t), 1, rng),
+            "brown": 0.1 * coloured_noise(len(t), 2, rng),
+            "hum": 0.1 * sum(np.sin(2 * np.pi * 50 * k * t) / k for k in (1, 2, 3, 5)),
+            "tone": 0.3 * np.sin(2 * np.pi * 440 * t), "low": 0.3 * np.sin(2 * np.pi * 150 * t),
+            "saw": 0.3 * ((t * 120) % 1 - 0.5),
+            "chirp": 0.3 * np.sin(2 * np.pi * (100 + 1450 / seconds * t) * t),
+            "clicks": 0.8 * (rng.random(len(t)) < 0.001),
+            "dtmf": 0.2 * (np.sin(2 * np.pi * 697 * t) + np.sin(2 * np.pi * 1209 * t))}
+        for name, samples in sounds.items():
+            soundfile.write(tmp_path / f"{name}_{seconds}.wav", samples, 16_000)
+    answers = list(deploy([str(tmp_path)], ROOT / "models/default", quiet=True))
+    assert len(answers) == 72 and not any(answer.error for answer in answers)
+    assert {answer.label for answer in answers} == {"no_speech"}
 
 
 def test_inputs_in_order_and_names_distinct(tmp_path):

@@ -93,6 +93,63 @@ def test_trained_network_is_the_graph(trained, dataset, rng):
     assert (logits[:, 0] > logits[:, 1]).all()
 
 
+def test_a_teachers_embeddings_are_learnt_and_left_out(dataset):
+    """The teacher hears which half is bright, and so the network says in its last outputs."""
+    from voxsight.datasets import read_dataset
+    from voxsight.learner import TrainConfig, fit, log_odds, make_learner, torchvision_state
+
+    pictures, _ = read_dataset(dataset)
+    valid = np.arange(80, 96)
+    heard = np.array([[1.0, 0, 0] if p.gender == "female" else [0, 0.6, 0.8] for p in pictures])
+    config = TrainConfig(arch="resnet18", weights="none", head_epochs=0, epochs=6, batch=16,
+                         lr=1e-3, row_jitter=0.1)
+    learn = make_learner(pictures, valid, (32, 32), config, quiet=True,
+                         embeddings=heard.astype(np.float32))
+    history = fit(learn, config)
+    assert list(history[0]) == ["epoch", "phase", "train_loss", "valid_loss", "accuracy"]
+    x, _ = learn.dls.valid.one_batch()
+    with torch.no_grad():
+        outputs = learn.model.eval()(torch.as_tensor(x)).numpy()[:, 2:]
+    alike = np.sum(outputs * heard[valid], 1) / np.linalg.norm(outputs, axis=1)
+    assert alike.mean() > 0.9
+    state = torchvision_state(learn.model)
+    assert state["fc.weight"].shape == (2, 512) and state["fc.bias"].shape == (2,)
+    evidence = log_odds(learn, [pictures[i].path for i in valid], (32, 32))
+    assert np.mean((evidence > 0) == (heard[valid, 0] == 1)) > 0.9
+
+
+def test_loss_by_hand():
+    from voxsight.learner import _Loss
+
+    loss = _Loss(np.array([1.0, 0, 0, 0.5]))  # 0.375 female
+    outputs = torch.tensor([[2.0, 0.0, 1.0, 0.0], [0.0, 0.0, 1.0, 1.0]])
+    targets = torch.tensor([[1.0, 1.0, 0.0], [0.5, 1.0, 0.0]])
+    female, male = 0.5 / 0.375, 0.5 / 0.625
+    wrong = -np.log(1 / (1 + np.exp(-2)))
+    weights = female + 0.5 * female + 0.5 * male
+    expected = (female * wrong + 0.5 * (female + male) * np.log(2)) / weights
+    assert float(loss(outputs[:, :2], targets[:, :1])) == pytest.approx(expected, rel=1e-5)
+    taught = expected + (1 - 1.0 + 1 - np.sqrt(0.5)) / 2
+    assert float(loss(outputs, targets)) == pytest.approx(taught, rel=1e-5)
+
+
+def test_rows_are_jittered_in_bands():
+    from voxsight.learner import JitterRows
+
+    torch.manual_seed(1)
+    pictures = TensorImage(torch.rand(200, 3, 24, 10))
+    same = torch.as_tensor(JitterRows(0.0).encodes(pictures))
+    assert torch.equal(same, torch.as_tensor(pictures))
+    moved = torch.as_tensor(JitterRows(1.0).encodes(pictures))
+    flat = TensorImage(torch.zeros(200, 3, 24, 10))
+    offsets = torch.as_tensor(JitterRows(1.0).encodes(flat))
+    assert (offsets.std((1, 3)) < 1e-6).all()  # one value per row of a picture
+    assert torch.equal(offsets[:, 0, 0], offsets[:, 0, 1])  # two rows to a band
+    assert not torch.equal(offsets[:, 0, 1], offsets[:, 0, 2])
+    assert 0.27 < float(offsets[:, 0, ::2, 0].std()) < 0.33
+    assert not torch.equal(moved, torch.as_tensor(pictures))
+
+
 def test_weights_from_a_folder_and_from_a_state_dict(script, dataset, trained, tmp_path):
     import torchvision
 

@@ -10,12 +10,13 @@ from conftest import ROOT
 SCRIPTS = sorted(path.stem for path in (ROOT / "scripts").glob("*.py"))
 MODULES = sorted((ROOT / "voxsight").rglob("*.py"))
 # A module may import from those before it, never from those after.
-ORDER = ["errors", "files", "parallel", "download", "audio", "speech", "resizing", "recipes", "mfc",
-         "corpora", "splits",
-         "augmentation", "datasets", "listening", "convert", "evaluation", "calibration",
-         "onnx_graph", "checkpoint", "learner", "model_card", "training", "prediction",
-         "explanation", "display", "deployment", "pitch", "assessment", "report", "recorder",
-         "audiomnist_table", "commands", "__main__"]
+ORDER = ["errors", "files", "parallel", "download", "audio", "speech", "resizing", "recipes",
+         "mfc", "corpora", "splits", "vocoder", "degradation", "augmentation", "datasets",
+         "listening", "convert", "evaluation", "calibration", "onnx_graph", "checkpoint",
+         "embeddings", "second_opinion", "learner", "model_card", "training", "pitch",
+         "prediction", "timeline", "explanation", "display", "deployment", "assessment",
+         "report", "conditions", "robustness", "conversations", "recorder", "audiomnist_table",
+         "commands", "__main__"]
 
 
 def imports_of(path, top_only=False):

@@ -124,13 +124,29 @@ def load_config(folder):
                          "the file or train again") from error
 
 
-def find_model(folder):
-    """Model folder as named or, where there is none, below the folder of the project.
+def find_model(model):
+    """Folder of a model as named or, where there is none, below the folder of the project.
 
-    So the shipped model is found from wherever a script is run.
+    So the shipped model is found from wherever a script is run. A second opinion
+    (``FOLDER+ENCODER``) is not part of the folder's name.
     """
+    folder = split_model(model)[0]
     beside = Path(__file__).resolve().parent.parent / folder
-    return beside if not Path(folder).is_dir() and beside.is_dir() else Path(folder)
+    return beside if not folder.is_dir() and beside.is_dir() else folder
+
+
+def split_model(model):
+    """Folder and encoder of ``FOLDER+ENCODER``; the encoder is empty in ``FOLDER``.
+
+    Returns
+    -------
+    folder : Path
+    encoder : str
+    """
+    folder, plus, encoder = str(model).rpartition("+")
+    if not plus or Path(model).is_dir():
+        return Path(model), ""
+    return Path(folder), encoder
 
 
 def load_weights(path):

@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 
 from voxsight import mfc
-from voxsight.augmentation import KINDS, augment
+from voxsight.augmentation import altered_copies as altered
 from voxsight.datasets import DatasetWriter
 from voxsight.errors import RecordingError
 from voxsight.listening import Listener
@@ -85,8 +85,10 @@ def _pictures_of(utterance, *, recipe, root, altered_copies):
     rows, jpegs = [], []
     try:
         # The published pictures show whole recordings, found to hold speech or not.
-        listener = Listener(utterance.path, recipe, whole_if_short=recipe.level == "stored")
-        for window, kind, samples in _versions(listener.windows(), key, altered_copies):
+        listener = Listener(utterance.path, recipe, whole_if_short=recipe.level == "stored",
+                            margin_s=recipe.window_s / 2 if altered_copies else 0.0)
+        versions = _versions(listener.windows(), utterance.gender, recipe, key, altered_copies)
+        for window, kind, samples in versions:
             front = _front(key, samples, recipe)
             jpegs.append(mfc.encode(mfc.picture(samples, recipe, front), recipe))
             rows.append(_row(utterance, window, kind))
@@ -98,15 +100,23 @@ def _pictures_of(utterance, *, recipe, root, altered_copies):
     return rows, jpegs
 
 
-def _versions(windows, key, altered_copies):
+def _versions(windows, gender, recipe, key, altered_copies):
     """Each window as it is and, as often as drawn for the recording, altered."""
     rng = np.random.default_rng([zlib.crc32(key.encode("utf-8", "surrogateescape")), 1])
     copies = int(altered_copies + rng.random())
     for window in windows:
         yield window, "", window.samples
-        for _ in range(copies):
-            kind = KINDS[rng.integers(len(KINDS))]
-            yield window, kind, augment(window.samples, kind, rng)
+        around = altered(window.surroundings, recipe.sample_rate, gender, copies, rng)
+        for samples, kinds in around:
+            yield window, kinds, _shifted(samples, window, recipe, rng)
+
+
+def _shifted(samples, window, recipe, rng, reach=0.4):
+    """A window of an altered copy, up to `reach` of its length earlier or later."""
+    size = len(window.samples)
+    shift = int(rng.uniform(-reach, reach) * recipe.window_samples)
+    start = min(max(0, window.offset + shift), len(samples) - size)
+    return samples[start: start + size]
 
 
 def _front(key, samples, recipe):

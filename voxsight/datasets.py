@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from voxsight import files, splits
+from voxsight.augmentation import CHILD
 from voxsight.corpora import GENDERS, audiomnist_speaker, librispeech_chapter
 from voxsight.errors import UsageError
 from voxsight.recipes import RECIPES, Recipe
@@ -29,6 +30,13 @@ class Picture:
     corpus: str
     augmentation: str = ""
     start_s: float = 0.0
+
+    @property
+    def p_female(self):
+        """What a network shall say: the label, or a half where nobody could tell."""
+        if CHILD in self.augmentation.split("+"):
+            return 0.5
+        return 1.0 if self.gender == "female" else 0.0
 
 
 def read_dataset(folder):
@@ -93,6 +101,23 @@ def split_pictures(pictures, rule, share, seed):
     sources = {p.source for p in train} - {p.source for p in valid}
     copies = [p for p in pictures if p.augmentation and p.source in sources]
     return train + copies + valid, np.arange(len(valid)) + len(train) + len(copies)
+
+
+def altered_copies_of(pictures, sources):
+    """Altered pictures of some recordings whose label still holds.
+
+    Parameters
+    ----------
+    pictures : list of Picture
+    sources : iterable of str
+
+    Returns
+    -------
+    list of Picture
+    """
+    sources = set(sources)
+    return [p for p in pictures if p.source in sources and p.augmentation
+            and p.p_female in (0.0, 1.0)]
 
 
 def read_recipe(folder):

@@ -13,8 +13,10 @@ from voxsight.corpora import sound_files
 from voxsight.errors import RecordingError
 from voxsight.explanation import enlarge, grad_cam, scaled
 from voxsight.parallel import ordered_map, progress
-from voxsight.prediction import COLUMNS, Classifier, Prediction, timeline
+from voxsight.prediction import COLUMNS, Classifier, Prediction
+from voxsight.timeline import timeline
 
+MAX_WINDOWS = 8  # of a recording in its heat map
 FEW = 8  # recordings answered sooner than more processes would be started
 
 
@@ -124,26 +126,33 @@ def _answerer(model, min_confidence, outputs):
 def _answer(item, *, classifier, outputs):
     if item.error:
         return Prediction(item.path, error=item.error)
-    windows = [] if outputs.wanted else None
-    prediction = classifier.answer(item.path, keep=windows)
-    if windows:
-        _write_outputs(item.name, prediction, windows, classifier, outputs)
+    kept = _Kept(outputs, item.name, classifier.config.recipe)
+    prediction = classifier.answer(item.path, keep=kept if outputs.wanted else None)
+    if kept.all and outputs.timelines:
+        _write_timeline(Path(outputs.timelines), item.name, timeline(kept.all, classifier))
+    if kept.first and outputs.heatmaps:
+        draw_heat_map(Path(outputs.heatmaps) / f"{item.name}.png", prediction, kept.first,
+                      kept.recipe, len(kept.all))
     return prediction
 
 
-def _write_outputs(name, prediction, windows, classifier, outputs):
-    recipe = classifier.config.recipe
-    if outputs.pictures:
-        for i, window in enumerate(windows):
-            jpeg = mfc.encode(window.picture, recipe)
-            files.write_bytes(Path(outputs.pictures) / f"{name}_{i}.jpg", jpeg)
-    if outputs.timelines:
-        _write_timeline(Path(outputs.timelines), name, timeline(windows, classifier))
-    if outputs.heatmaps:
-        draw_heat_map(Path(outputs.heatmaps) / f"{name}.png", prediction, windows, recipe)
+class _Kept:
+    """What the outputs need of the windows of a recording, which may be hours long."""
+
+    def __init__(self, outputs, name, recipe):
+        self.outputs, self.name, self.recipe = outputs, name, recipe
+        self.first, self.all = [], []
+
+    def append(self, window):
+        if self.outputs.pictures:
+            path = Path(self.outputs.pictures) / f"{self.name}_{len(self.all)}.jpg"
+            files.write_bytes(path, mfc.encode(window.picture, self.recipe))
+        if len(self.first) < MAX_WINDOWS:
+            self.first.append(window)
+        self.all.append(dataclasses.replace(window, picture=None, maps=None, samples=None))
 
 
-def draw_heat_map(path, prediction, windows, recipe):
+def draw_heat_map(path, prediction, windows, recipe, n_windows=None):
     """Heat map of a recording for the likelier label, as PNG.
 
     Parameters
@@ -151,7 +160,10 @@ def draw_heat_map(path, prediction, windows, recipe):
     path : str or os.PathLike
     prediction : Prediction
     windows : list of WindowAnswer
+        the first eight are drawn
     recipe : recipes.Recipe
+    n_windows : int, optional
+        how many windows the recording has, where not all are given
     """
     import numpy as np
 
@@ -161,12 +173,15 @@ def draw_heat_map(path, prediction, windows, recipe):
     if p_female is None:  # digital silence: there is nothing to look at
         return
     likelier = "female" if p_female >= 0.5 else "male"
-    size = windows[0].picture.shape[:2]
-    maps = np.stack([window.maps for window in windows])
+    drawn, total = windows[:MAX_WINDOWS], n_windows or len(windows)
+    size = drawn[0].picture.shape[:2]
+    maps = np.stack([window.maps for window in drawn])
     heat = scaled(enlarge(grad_cam(maps, likelier), size))
     title = (f"{Path(prediction.path).name}: {prediction.label}, "
              f"p(female) = {p_female:.2f}, evidence for {likelier}")
-    save_heat_map(path, windows, heat, recipe, title)
+    if total > len(drawn):
+        title += f"\nfirst {len(drawn)} of {total} windows"
+    save_heat_map(path, drawn, heat, recipe, title)
 
 
 def _write_timeline(folder, name, segments):

@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from voxsight import files, mfc
 
 TICKS_HZ = (100, 250, 500, 1000, 2000, 4000, 8000, 16000)
-MAX_WINDOWS = 8
 ANSWERS = ("female", "male", "uncertain", "no_speech")
 _TITLES = {"mfcc": "MFC coefficients", "log_mel": "mel bands", "delta": "change over time"}
 
@@ -22,26 +21,22 @@ def save_heat_map(path, windows, heat, recipe, title):
     path : str or os.PathLike
         PNG to write
     windows : list of prediction.WindowAnswer
-        the first eight are drawn
     heat : np.ndarray [shape=(n, height, width)]
         in [0, 1], enlarged to the pictures
     recipe : recipes.Recipe
     title : str
     """
-    drawn = windows[:MAX_WINDOWS]
-    if len(windows) > len(drawn):
-        title += f"\nfirst {len(drawn)} of {len(windows)} windows"
     views = list(dict.fromkeys(recipe.views))
-    width = 4.5 + 1.2 * (len(drawn) - 1)
+    width = 4.5 + 1.2 * (len(windows) - 1)
     figure = Figure(figsize=(2 * width, 1.2 + 2.1 * len(views)), layout="constrained")
     axes = figure.subplots(len(views), 2, sharex=True, squeeze=False)
     figure.suptitle(title)
     for row, view in zip(axes, views):
         channel = recipe.views.index(view)
-        _draw(row[0], drawn, channel)
-        shades = _draw(row[1], drawn, channel, heat)
+        _draw(row[0], windows, channel)
+        shades = _draw(row[1], windows, channel, heat)
         for axis in row:
-            _label_rows(axis, view, drawn[0].picture.shape[0], recipe)
+            _label_rows(axis, view, windows[0].picture.shape[0], recipe)
         row[0].set_title(_TITLES[view], fontsize="medium")
         row[1].set_title("where the network looked", fontsize="medium")
     for axis in axes[-1]:

@@ -9,14 +9,13 @@ import torchvision
 from fastai.callback.core import Callback
 from fastai.callback.progress import ProgressCallback
 from fastai.callback.schedule import fit_one_cycle  # noqa: F401  (a method of Learner)
-from fastai.data.block import CategoryBlock, DataBlock, TransformBlock
+from fastai.data.block import DataBlock, TransformBlock
 from fastai.data.transforms import IndexSplitter, IntToFloatTensor, Normalize
-from fastai.losses import CrossEntropyLossFlat
-from fastai.metrics import accuracy
 from fastai.torch_core import TensorImage, set_seed
 from fastai.vision.learner import vision_learner
 from fasttransform import Transform
 from torch import nn
+from torch.nn.functional import cosine_similarity, log_softmax
 from tqdm import tqdm
 
 from voxsight import mfc
@@ -42,20 +41,24 @@ class TrainConfig:
     size: tuple | None = None  # pixels (height, width); the pictures' own by default
     augment: float = 0.0  # share of pictures with a time and a coefficient band masked
     batch: int = 64
+    row_jitter: float = 0.0  # strength of a random gain and offset per coefficient, see JitterRows
+    teacher: str | None = None  # encoder whose speaker embeddings are learnt beside the label
 
 
-def make_learner(paths, labels, valid, size, config, *, log_dir=None, quiet=False):
+def make_learner(pictures, valid, size, config, *, embeddings=None, log_dir=None, quiet=False):
     """fastai learner over picture files.
 
     Parameters
     ----------
-    paths, labels : list of str [shape=(n,)]
-        picture files and their labels
+    pictures : list of datasets.Picture [shape=(n,)]
     valid : array of int
         indices of the pictures that validate
     size : (int, int)
         height and width the network sees, pixels
     config : TrainConfig
+    embeddings : np.ndarray [shape=(n, d)], optional
+        what a teacher heard in the recording of each picture; the network then learns to
+        tell that too, with outputs that are left out of what is saved
     log_dir : path, optional
         where TensorBoard's events go
     quiet : bool
@@ -72,22 +75,22 @@ def make_learner(paths, labels, valid, size, config, *, log_dir=None, quiet=Fals
         if the weights cannot be had
     """
     set_seed(config.seed, reproducible=True)
-    pictures = TransformBlock(type_tfms=functools.partial(_load, size=size),
-                              batch_tfms=[IntToFloatTensor()])
+    targets = np.array([[p.p_female] for p in pictures], np.float32)
+    if embeddings is not None:
+        targets = np.hstack([targets, embeddings])
+    shown = TransformBlock(type_tfms=functools.partial(_load, size=size),
+                           batch_tfms=[IntToFloatTensor()])
     block = DataBlock(
-        blocks=(pictures, CategoryBlock(vocab=list(LABELS))),
-        get_x=lambda i: paths[i], get_y=lambda i: labels[i], splitter=IndexSplitter(valid),
+        blocks=(shown, TransformBlock()), get_x=lambda i: pictures[i].path,
+        get_y=lambda i: torch.from_numpy(targets[i]), splitter=IndexSplitter(valid),
         batch_tfms=[Normalize.from_stats(Architecture.mean, Architecture.std),
-                    MaskBands(config.augment)])
-    dls = block.dataloaders(range(len(paths)), bs=config.batch, num_workers=0)
-    # Both labels weigh the same in the loss, however few speakers one of them has.
-    trained = np.delete(np.asarray(labels), valid)
-    weight = [0.5 / np.mean(trained == label) for label in LABELS]
+                    JitterRows(config.row_jitter), MaskBands(config.augment)])
+    dls = block.dataloaders(range(len(pictures)), bs=config.batch, num_workers=0)
+    outputs = len(LABELS) + targets.shape[1] - 1
     learn = vision_learner(
-        dls, getattr(torchvision.models, config.arch), normalize=False, n_out=len(LABELS),
-        pretrained=False, custom_head=_linear_head(), metrics=[accuracy],
-        loss_func=CrossEntropyLossFlat(weight=torch.tensor(weight, dtype=torch.float32)),
-        cbs=_callbacks(log_dir, quiet))
+        dls, getattr(torchvision.models, config.arch), normalize=False, n_out=outputs,
+        pretrained=False, custom_head=_linear_head(outputs), metrics=[accuracy],
+        loss_func=_Loss(np.delete(targets[:, 0], valid)), cbs=_callbacks(log_dir, quiet))
     learn.remove_cb(ProgressCallback)
     learn.logger = _silent
     _set_last_stride(learn.model[0], Architecture.last_stride)
@@ -120,14 +123,29 @@ def fit(learn, config):
     return rows
 
 
-def log_odds(learn, which):
-    """Log-odds of female of the training (0) or validation (1) pictures, in their order."""
-    dl = learn.dls[which].new(shuffle=False, drop_last=False)
+def log_odds(learn, paths, size):
+    """Log-odds of female of picture files.
+
+    Parameters
+    ----------
+    learn : fastai.learner.Learner
+    paths : sequence of str [shape=(n,)]
+    size : (int, int)
+        height and width the network sees
+
+    Returns
+    -------
+    np.ndarray [shape=(n,)]
+    """
+    mean, std = (torch.tensor(values)[:, None, None]
+                 for values in (Architecture.mean, Architecture.std))
     logits = []
     learn.model.eval()
     with torch.no_grad():
-        for x, _ in dl:
-            logits.append(learn.model(x).float())
+        for start in range(0, len(paths), 64):
+            x = torch.stack([_load(path, size) for path in paths[start: start + 64]])
+            x = torch.as_tensor((x / 255 - mean) / std).to(memory_format=torch.channels_last)
+            logits.append(learn.model(x)[:, :2].float())
     logits = torch.cat(logits)
     return (logits[:, 0] - logits[:, 1]).numpy()
 
@@ -189,9 +207,42 @@ def load_into(model, tensors):
 
 
 def torchvision_state(model):
-    """Tensors of a learner's model under torchvision's names, without batch counters."""
-    return {name: tensor.detach().numpy() for key, tensor in model.state_dict().items()
-            if not (name := _torchvision_name(key)).endswith("num_batches_tracked")}
+    """Tensors of a learner's model under torchvision's names.
+
+    Without batch counters, and without the outputs that learnt from a teacher.
+    """
+    state = {name: tensor.detach().numpy() for key, tensor in model.state_dict().items()
+             if not (name := _torchvision_name(key)).endswith("num_batches_tracked")}
+    return state | {name: state[name][: len(LABELS)] for name in ("fc.weight", "fc.bias")}
+
+
+class _Loss:
+    """Cross-entropy with the label and, where there is one, distance from the teacher.
+
+    Both labels weigh the same, however few speakers one of them has.
+    """
+
+    teacher_weight = 1.0
+
+    def __init__(self, trained):
+        share = float(np.mean(trained))
+        self.weight = torch.tensor([0.5 / share, 0.5 / (1 - share)])
+
+    def __call__(self, outputs, targets):
+        targets = torch.as_tensor(targets)  # without fastai's subclasses of tensors
+        p_female = targets[:, :1]
+        wanted = torch.cat([p_female, 1 - p_female], 1) * self.weight
+        named = log_softmax(torch.as_tensor(outputs[:, : len(LABELS)]), 1)
+        loss = -(wanted * named).sum() / wanted.sum()
+        if targets.shape[1] > 1:
+            alike = cosine_similarity(outputs[:, len(LABELS):], targets[:, 1:])
+            loss = loss + self.teacher_weight * (1 - alike).mean()
+        return loss
+
+
+def accuracy(outputs, targets):
+    """Share of pictures whose likelier label is right."""
+    return ((outputs[:, 0] > outputs[:, 1]) == (targets[:, 0] > 0.5)).float().mean()
 
 
 class MaskBands(Transform):
@@ -212,6 +263,32 @@ class MaskBands(Transform):
         bands = (_bands(n, height, self.rows)[:, None, :, None]
                  | _bands(n, width, self.time)[:, None, None, :])
         return x.masked_fill(drawn & bands, 0.0)
+
+
+class JitterRows(Transform):
+    """Multiply and shift each of 12 bands of rows at random, for every training picture.
+
+    A network that saw few speakers knows them by the mean and spread of each cepstral
+    coefficient; with those drawn anew for every picture it has to look at the rest.
+
+    Parameters
+    ----------
+    strength : float
+        1 shifts by 0.3 of the normalised unit and multiplies by exp(0.2), standard deviations
+    """
+
+    order, split_idx = 99, 0  # as MaskBands, and before it
+
+    def __init__(self, strength, bands=12):
+        self.strength, self.bands = strength, bands
+
+    def encodes(self, x: TensorImage):
+        if not self.strength:
+            return x
+        n, _, height, _ = x.shape
+        band_of_row = torch.arange(height) * self.bands // height
+        drawn = torch.randn(2, n, self.bands)[..., band_of_row][:, :, None, :, None]
+        return x * (0.2 * self.strength * drawn[0]).exp() + 0.3 * self.strength * drawn[1]
 
 
 class _Progress(Callback):
@@ -266,8 +343,8 @@ def _bands(n, length, share):
     return (steps >= start) & (steps < start + extent)
 
 
-def _linear_head():
-    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, len(LABELS)))
+def _linear_head(outputs):
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, outputs))
 
 
 def _set_last_stride(body, stride):

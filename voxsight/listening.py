@@ -18,6 +18,8 @@ class Listener:
         says at which rate to read and how long a window is
     whole_if_short : bool
         give a recording no longer than a window without searching it for speech
+    margin_s : float
+        what each window brings along of the samples around it, seconds
 
     Attributes
     ----------
@@ -30,10 +32,10 @@ class Listener:
     RecordingError
     """
 
-    def __init__(self, path, recipe, *, whole_if_short=False):
+    def __init__(self, path, recipe, *, whole_if_short=False, margin_s=0.0):
         self.recording = Recording(path)
         self.recipe = recipe
-        self.whole_if_short = whole_if_short
+        self.whole_if_short, self.margin_s = whole_if_short, margin_s
         self._tracker = None
 
     @property
@@ -50,8 +52,9 @@ class Listener:
             head = list(itertools.islice(blocks, 2))
             if len(head) == 1 and len(head[0]) <= recipe.window_samples:
                 end_s = len(head[0]) / recipe.sample_rate
-                yield Window(0.0, end_s, head[0], ((0.0, end_s),))
+                yield Window(0.0, end_s, head[0], ((0.0, end_s),), head[0])
                 return
             blocks = itertools.chain(head, blocks)
         self._tracker = SpeechTracker(recipe.sample_rate)
-        yield from speech_windows(blocks, recipe.sample_rate, recipe.window_s, self._tracker)
+        yield from speech_windows(blocks, recipe.sample_rate, recipe.window_s, self._tracker,
+                                  self.margin_s)

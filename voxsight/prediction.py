@@ -5,14 +5,18 @@ import dataclasses
 import numpy as np
 
 from voxsight import mfc
-from voxsight.checkpoint import GRAPH, LABELS, find_model, load_config
+from voxsight.checkpoint import GRAPH, LABELS, find_model, load_config, split_model
 from voxsight.errors import RecordingError, UsageError
 from voxsight.listening import Listener
 from voxsight.onnx_graph import INPUT, LOGITS, MAPS
+from voxsight.pitch import median_f0
 
 UNCERTAIN, NO_SPEECH = "uncertain", "no_speech"
 MIN_SOUND_S = 0.1  # of samples that are not zero; less is not enough for a probability
 BATCH = 16  # pictures given to the network at once
+PITCHED = 8  # windows whose pitch is looked at where an answer is uncertain
+SHORT_S = 0.4
+BETWEEN_HZ = (145.0, 200.0)  # medians of both men and women lie here
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +63,8 @@ class Prediction:
         seconds
     error : str
         why there is no answer
+    reason : str
+        what makes an answer uncertain, in words
     """
 
     path: str
@@ -67,6 +73,7 @@ class Prediction:
     speech_s: float | None = None
     duration_s: float | None = None
     error: str = ""
+    reason: str = ""
 
     def to_row(self):
         """Values rounded for CSV and JSON."""
@@ -75,10 +82,11 @@ class Prediction:
 
         return {"path": self.path, "label": self.label,
                 "p_female": rounded(self.p_female, 4), "speech_s": rounded(self.speech_s, 2),
-                "duration_s": rounded(self.duration_s, 3), "error": self.error}
+                "duration_s": rounded(self.duration_s, 3), "error": self.error,
+                "reason": self.reason}
 
 
-COLUMNS = tuple(field.name for field in dataclasses.fields(Prediction))
+COLUMNS = ("path", "label", "p_female", "speech_s", "duration_s", "error")  # of the CSV
 
 
 class Classifier:
@@ -87,7 +95,7 @@ class Classifier:
     Parameters
     ----------
     model : str or os.PathLike
-        model folder
+        model folder, or ``FOLDER+ENCODER`` to hear a speaker encoder too
     min_confidence : float, optional
         below it the answer is ``uncertain``; by default what the model promises
     threads : int
@@ -103,7 +111,8 @@ class Classifier:
         import onnxruntime
 
         self.config = load_config(model)
-        calibration = self.config.calibration
+        self._second = _second_opinion(model)
+        calibration = self._second.calibration if self._second else self.config.calibration
         self.min_confidence = (calibration.min_confidence if min_confidence is None
                                else min_confidence)
         options = onnxruntime.SessionOptions()
@@ -123,30 +132,44 @@ class Classifier:
         Parameters
         ----------
         path : str or os.PathLike
-        keep : list, optional
-            is filled with a `WindowAnswer` per window
+        keep : list or other object with ``append``, optional
+            is given a `WindowAnswer` per window, in time order
 
         Returns
         -------
         Prediction
             with ``error`` set where the recording could not be read
         """
-        evidence, heard = [], False
+        evidence, heard, voice = [], False, _Voice(self.config.recipe.sample_rate)
+        first = []
         try:
             listener = Listener(path, self.config.recipe)
             for answers in self._answers(listener.windows()):
                 evidence += [answer.log_odds for answer in answers]
                 heard = heard or any(answer.speech for answer in answers)
-                if keep is not None:
-                    keep += answers
+                first += [answer.samples for answer in answers[: PITCHED - len(first)]]
+                if self._second:
+                    voice.add(answers)
+                for answer in answers if keep is not None else ():
+                    keep.append(answer)
         except RecordingError as error:
             return Prediction(str(path), error=error.reason)
         recording = listener.recording
         p_female = None
         if recording.nonzero_samples >= MIN_SOUND_S * recording.rate:
-            p_female = float(self.config.calibration.p_female(np.mean(evidence)))
-        return Prediction(str(path), self.label(p_female, heard), p_female,
-                          listener.speech_s, recording.duration_s)
+            p_female = self._p_female(float(np.mean(evidence)), voice)
+        label = self.label(p_female, heard)
+        reason = ""
+        if label == UNCERTAIN:
+            reason = _why_uncertain(first, self.config.recipe.sample_rate, listener.speech_s)
+        return Prediction(str(path), label, p_female, listener.speech_s, recording.duration_s,
+                          reason=reason)
+
+    def _p_female(self, evidence, voice):
+        if not self._second:
+            return float(self.config.calibration.p_female(evidence))
+        return self._second.p_female(evidence / self.config.calibration.temperature,
+                                     voice.samples(), self.config.recipe.sample_rate)
 
     def label(self, p_female, heard=True):
         """Label for a probability."""
@@ -197,35 +220,49 @@ class Classifier:
         return answers
 
 
-def timeline(windows, classifier, max_gap_s=0.5):
-    """Who speaks when: neighbouring windows of one label, joined over short gaps.
+def _why_uncertain(windows, rate, speech_s):
+    pitches = [f0 for samples in windows if (f0 := median_f0(samples, rate))]
+    if speech_s < SHORT_S:
+        return f"only {speech_s:.2f} s of speech"
+    if not pitches:
+        return "no pitch was found, as in a whisper or in noise"
+    f0 = float(np.median(pitches))
+    low, high = BETWEEN_HZ
+    if low <= f0 <= high:
+        return f"pitch {f0:.0f} Hz lies between the groups"
+    usual = LABELS[0] if f0 > high else LABELS[1]
+    return f"pitch {f0:.0f} Hz is more usual for {usual}, the rest of the voice is not"
 
-    Parameters
-    ----------
-    windows : list of WindowAnswer
-        of one recording, in time order
-    classifier : Classifier
-    max_gap_s : float
-        longer pauses separate segments, seconds
 
-    Returns
-    -------
-    list of dict
-        ``start_s, end_s, label, p_female``; speech only
-    """
-    temper = classifier.config.calibration.p_female
-    segments, evidence = [], []
-    for window in windows:
-        label = classifier.label(float(temper(window.log_odds)))
-        for start_s, end_s in window.speech:
-            last = segments[-1] if segments else None
-            if last and last["label"] == label and start_s - last["end_s"] <= max_gap_s:
-                last["end_s"] = round(end_s, 3)
-                evidence.append(window.log_odds)
-            else:
-                segments.append({"start_s": round(start_s, 3), "end_s": round(end_s, 3),
-                                 "label": label})
-                evidence = [window.log_odds]
-            segments[-1]["p_female"] = round(float(temper(np.mean(evidence))), 4)
-    return segments
+class _Voice:
+    """Speech of a recording as a speaker encoder wants it: without pauses, not endless."""
 
+    longest_s = 60.0
+
+    def __init__(self, rate):
+        self._rate, self._parts, self._left = rate, [], int(self.longest_s * rate)
+
+    def add(self, answers):
+        for answer in answers:
+            # A picture's padding lies before and after what was heard.
+            middle = (answer.start_s + answer.end_s) / 2
+            start_s = middle - len(answer.samples) / self._rate / 2
+            for span in answer.speech or ((answer.start_s, answer.end_s),):
+                first, last = (max(0, round((t - start_s) * self._rate)) for t in span)
+                part = answer.samples[first:last][: self._left]
+                self._left -= len(part)
+                self._parts.append(part)
+
+    def samples(self):
+        return np.concatenate(self._parts) if self._parts else np.zeros(0, np.float32)
+
+
+def _second_opinion(model):
+    """What listens beside the network, where the model's name asks for it."""
+    folder, encoder = split_model(model)
+    if not encoder:
+        return None
+    from voxsight.embeddings import find_encoder
+    from voxsight.second_opinion import SecondOpinion, load_opinion
+
+    return SecondOpinion(find_encoder(encoder), load_opinion(find_model(folder), encoder))

@@ -28,12 +28,18 @@ class Window:
     speech : tuple of (float, float)
         the speech it stands for, seconds; empty for the loudest stretch of a recording
         without speech
+    surroundings : np.ndarray [shape=(m,), float32]
+        the samples and, as far as they exist, those of a margin on both sides
+    offset : int
+        where in the surroundings the window starts
     """
 
     start_s: float
     end_s: float
     samples: np.ndarray
     speech: tuple = ()
+    surroundings: np.ndarray | None = None
+    offset: int = 0
 
 
 @dataclass(frozen=True)
@@ -148,7 +154,7 @@ class SpeechTracker:
         self.speech_s += min(end * FRAME_S, end_s) - start * FRAME_S
 
 
-def speech_windows(blocks, rate, window_s, tracker):
+def speech_windows(blocks, rate, window_s, tracker, margin_s=0.0):
     """Windows of one length that hold the speech of a recording.
 
     A recording no longer than a window is one window. Where a longer one holds no
@@ -163,6 +169,8 @@ def speech_windows(blocks, rate, window_s, tracker):
         length of a window, seconds
     tracker : SpeechTracker
         fresh; knows afterwards how much speech there was
+    margin_s : float
+        how much of the samples around it each window brings along, seconds
 
     Yields
     ------
@@ -171,8 +179,9 @@ def speech_windows(blocks, rate, window_s, tracker):
     size = round(window_s * rate)
     # A window may reach half its length past its speech, and a segment that still fits
     # into the window of the one before may follow.
-    wait_s = window_s + tracker.rules.min_silence_s + 2 * FRAME_S
-    kept, waiting, found, loudest = _Kept(rate), [], False, None
+    wait_s = window_s + margin_s + tracker.rules.min_silence_s + 2 * FRAME_S
+    kept, waiting = _Kept(rate, round(margin_s * rate)), []
+    found, loudest = False, None
     for block, last in _marking_last(blocks):
         kept.append(block)
         waiting += tracker.feed(block, last)
@@ -187,7 +196,7 @@ def speech_windows(blocks, rate, window_s, tracker):
             start = round(max(0.0, min(start_s, latest_s)) * rate)
             yield kept.window(start, size, speech)
         needed_s = waiting[0][0] if waiting else tracker.open_since_s
-        kept.forget_before(round((needed_s - window_s) * rate))
+        kept.forget_before(round((needed_s - window_s - margin_s) * rate))
     if not found and loudest is not None:
         yield loudest[1]
 
@@ -253,8 +262,8 @@ def _marking_last(blocks):
 class _Kept:
     """The newest samples of a stream, addressed by their position in the recording."""
 
-    def __init__(self, rate):
-        self.rate, self.start = rate, 0
+    def __init__(self, rate, margin=0):
+        self.rate, self.margin, self.start = rate, margin, 0
         self.samples = np.zeros(0, np.float32)
 
     @property
@@ -266,8 +275,12 @@ class _Kept:
 
     def window(self, start, size, speech):
         first = max(0, start - self.start)
-        samples = self.samples[first: start + size - self.start].copy()
-        return Window(start / self.rate, (start + len(samples)) / self.rate, samples, speech)
+        last = start + size - self.start
+        before = max(0, first - self.margin)
+        surroundings = self.samples[before: last + self.margin].copy()
+        samples = surroundings[first - before: last - before]
+        return Window(start / self.rate, (start + len(samples)) / self.rate, samples, speech,
+                      surroundings, first - before)
 
     def forget_before(self, position):
         drop = min(max(0, position - self.start), len(self.samples))

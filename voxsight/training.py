@@ -11,10 +11,11 @@ from voxsight import splits
 from voxsight.calibration import fit_calibration
 from voxsight.checkpoint import Architecture, ModelConfig, save_model
 from voxsight.corpora import GENDERS
-from voxsight.datasets import read_dataset, split_pictures
+from voxsight.datasets import altered_copies_of, read_dataset, split_pictures
 from voxsight.evaluation import figures
 from voxsight.learner import fit, log_odds, make_learner, torchvision_state
 from voxsight.model_card import model_card
+from voxsight.second_opinion import fit_opinion, save_opinion, together
 
 
 def train(dataset, out, config, *, argv=(), quiet=False):
@@ -45,14 +46,20 @@ def train(dataset, out, config, *, argv=(), quiet=False):
     pictures, recipe = read_dataset(dataset)
     kept, valid = split_pictures(pictures, config.split, config.valid, config.seed)
     size = tuple(config.size or (recipe.height, recipe.width))
-    learn = make_learner([p.path for p in kept], [p.gender for p in kept], valid, size, config,
-                         log_dir=Path("runs") / Path(out).name, quiet=quiet)
+    embeddings = _taught(kept, config.teacher, quiet)
+    learn = make_learner(kept, valid, size, config, log_dir=Path("runs") / Path(out).name,
+                         embeddings=embeddings, quiet=quiet)
     history = fit(learn, config)
-    model, _ = finish(learn, recipe, kept, valid, config, out, history=history, argv=argv)
+    held_out = {kept[i].source for i in valid}
+    model, answers = finish(learn, recipe, kept, valid, config, out, history=history,
+                            argv=argv, altered=altered_copies_of(pictures, held_out))
+    if embeddings is not None:
+        heard = dict(zip((p.source for p in kept), embeddings))
+        save_opinion(out, _second_opinion(kept, valid, heard, answers, model, config.teacher))
     return model
 
 
-def finish(learn, recipe, kept, valid, config, out, *, history=(), argv=()):
+def finish(learn, recipe, kept, valid, config, out, *, history=(), argv=(), altered=()):
     """Calibrate and measure a trained learner and write its model folder.
 
     Parameters
@@ -69,6 +76,9 @@ def finish(learn, recipe, kept, valid, config, out, *, history=(), argv=()):
         model folder to write
     history : list of dict
     argv : sequence of str
+    altered : list of Picture
+        altered copies of those that validate; the model is calibrated on them too, since
+        a user's recordings are seldom as clean as a corpus
 
     Returns
     -------
@@ -77,14 +87,18 @@ def finish(learn, recipe, kept, valid, config, out, *, history=(), argv=()):
         log-odds, labels and speakers of the validation recordings, as `by_recording`
         gives them
     """
-    answers = by_recording([kept[i] for i in valid], log_odds(learn, which=1))
+    size = tuple(config.size or (recipe.height, recipe.width))
+    clean = [kept[i] for i in valid]
+    answers = by_recording(clean, log_odds(learn, [p.path for p in clean], size))
     evidence, is_female, speakers = answers
     calibration = fit_calibration(evidence, is_female)
+    if altered:
+        harder = log_odds(learn, [p.path for p in altered], size)
+        calibration = fit_calibration(harder, [p.p_female == 1 for p in altered])
     p_female = calibration.p_female(evidence)
     answered = np.maximum(p_female, 1 - p_female) >= calibration.min_confidence
-    size = config.size or (recipe.height, recipe.width)
     model = ModelConfig(
-        architecture=Architecture(config.arch, tuple(size)), recipe=recipe,
+        architecture=Architecture(config.arch, size), recipe=recipe,
         calibration=calibration, training=_training_record(kept, valid, config),
         figures=figures(is_female, p_female, speakers, answered=answered))
     save_model(out, torchvision_state(learn.model), model, history,
@@ -113,6 +127,31 @@ def by_recording(pictures, evidence):
     return (np.array([np.mean(values) for values in groups.values()]),
             np.array([gender == "female" for _, _, gender in groups]),
             [speaker for _, speaker, _ in groups])
+
+
+def _taught(pictures, teacher, quiet):
+    """What the teacher hears in the recording of each picture."""
+    if teacher is None:
+        return None
+    from voxsight.embeddings import embed_recordings
+
+    return embed_recordings([p.source for p in pictures], [p.gender for p in pictures],
+                            teacher, quiet=quiet)
+
+
+def _second_opinion(kept, valid, heard, answers, model, encoder):
+    """What the teacher itself would say, fitted on the recordings that trained."""
+    validating = [kept[i] for i in valid]
+    clean = [p for p in kept if not p.augmentation]
+    held_out = {p.source for p in validating}
+    train = list({p.source: p for p in clean if p.source not in held_out}.values())
+    opinion = fit_opinion(encoder, np.array([heard[p.source] for p in train]),
+                          [p.gender == "female" for p in train], [p.speaker for p in train])
+    evidence, is_female, _ = answers
+    sources = list(dict.fromkeys((p.source, p.speaker, p.gender) for p in validating))
+    heard_of = opinion.log_odds(np.array([heard[source] for source, _, _ in sources]))
+    both = together(evidence / model.calibration.temperature, heard_of)
+    return dataclasses.replace(opinion, calibration=fit_calibration(both, is_female))
 
 
 def _training_record(kept, valid, config):

@@ -35,6 +35,6 @@ def run(args):
 
     seeds = range(42, 42 + args.seeds)
     table = make_table(args.dataset, args.out, cells=cells, seeds=seeds, size=args.size,
-                       arch=args.arch, quiet=args.quiet)
-    write_page(table, args.out, shlex.join(args.command_line))
+                       arch=args.arch, command=shlex.join(args.command_line), quiet=args.quiet)
+    write_page(table, args.out)
     print(json.dumps(table) if args.json else markdown(table))

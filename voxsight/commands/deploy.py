@@ -50,4 +50,5 @@ def print_row(prediction):
         return
     probability = "" if prediction.p_female is None else f"{prediction.p_female:.3f}"
     say(f"{prediction.label:9}  p_female {probability:5}  speech {prediction.speech_s:6.2f} s"
-        f" of {prediction.duration_s:6.2f} s  {one_line(prediction.path)}", sys.stdout)
+        f" of {prediction.duration_s:6.2f} s  {one_line(prediction.path)}"
+        + (f"  ({prediction.reason})" if prediction.reason else ""), sys.stdout)

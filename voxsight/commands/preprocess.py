@@ -21,9 +21,9 @@ def configure(parser):
     parser.add_argument("--size", type=parse_size, metavar="HxW",
                         help="pixels of the pictures; the recipe's by default")
     parser.add_argument("--augment", type=amount, default=0.0, metavar="FRACTION",
-                        help="share of recordings that also get a copy with white noise, "
-                             "coloured noise or a slight pitch change (%(default)s); above 1, "
-                             "several copies of each")
+                        help="share of recordings whose windows also get an altered copy: "
+                             "another pitch, noise, a room, a microphone, a telephone "
+                             "(%(default)s); above 1, several copies of each")
 
 
 def run(args):

@@ -16,6 +16,8 @@ COMMANDS = {
     "train": "train_model.py",
     "evaluate": "evaluate_model.py",
     "deploy": "deploy_model.py",
+    "robustness": "measure_robustness.py",
+    "conversations": "measure_conversations.py",
     "audiomnist": "audiomnist_table.py",
 }
 

@@ -6,7 +6,7 @@ sides share. Writes weights (safetensors), an ONNX graph, config, card and histo
 
 import json
 
-from voxsight.commands.runner import count, parse_size, share
+from voxsight.commands.runner import amount, count, parse_size, share
 
 
 def configure(parser):
@@ -27,6 +27,12 @@ def configure(parser):
                         help="pixels that the network sees; the pictures' own by default")
     parser.add_argument("--augment", type=share, default=0.0, metavar="FRACTION",
                         help="share of pictures with a stretch of time and rows masked")
+    parser.add_argument("--row-jitter", type=amount, default=0.0, metavar="STRENGTH",
+                        help="random gain and offset of each cepstral coefficient, against "
+                             "learning few speakers by heart; 1 is usual (%(default)s)")
+    parser.add_argument("--teacher", choices=["resemblyzer"],
+                        help="speaker encoder whose embeddings are learnt beside the label; "
+                             "kept in embeddings/")
     parser.add_argument("--json", action="store_true", help="figures as JSON")
 
 

@@ -1,0 +1,157 @@
+"""How a model's answers hold when the same voices come by other ways."""
+
+import dataclasses
+import functools
+import os
+import tempfile
+import zlib
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from voxsight import audio, files
+from voxsight.assessment import Answer, overall_figures
+from voxsight.conditions import CONDITIONS, DEGRADED, write_under
+from voxsight.corpora import read_corpus, sound_files
+from voxsight.errors import UsageError
+from voxsight.parallel import ordered_map, progress
+from voxsight.prediction import Classifier
+
+AS_RECORDED = "as recorded"
+NEAR = 0.1  # of p_female; an answer that moves less counts as the same
+
+
+def read_sources(sources):
+    """Utterances of several corpora, each named ``KIND:PATH`` or ``KIND:PATH:SUBSET``.
+
+    Returns
+    -------
+    list of corpora.Utterance
+
+    Raises
+    ------
+    UsageError
+    """
+    utterances = []
+    for source in sources:
+        kind, _, rest = source.partition(":")
+        path, _, subset = rest.partition(":")
+        if kind not in ("audiomnist", "librispeech", "csv", "folder") or not path:
+            raise UsageError(f"{source}: expected KIND:PATH or KIND:PATH:SUBSET with KIND one "
+                             "of audiomnist, librispeech, csv or folder")
+        name = Path(path).parent.name if path.endswith(".csv") else Path(path).name
+        utterances += [dataclasses.replace(u, corpus=u.corpus if kind == "librispeech" else name)
+                       for u in read_corpus(path, kind, subset=subset or None)]
+    return utterances
+
+
+def measure(utterances, model, *, noise=None, conditions=tuple(CONDITIONS), jobs=None,
+            quiet=False):
+    """Answers as recorded and under every condition.
+
+    Parameters
+    ----------
+    utterances : list of corpora.Utterance
+    model : str or os.PathLike
+        model folder
+    noise : str or os.PathLike, optional
+        folder of recorded noise
+    conditions : sequence of str
+        keys of `conditions.CONDITIONS`
+    jobs, quiet
+        as everywhere
+
+    Returns
+    -------
+    dict of str to list of assessment.Answer
+        per condition, in the order of the utterances; the first is `AS_RECORDED`
+    """
+    make = functools.partial(_measurer, str(model), noise, tuple(conditions))
+    rows = progress(ordered_map(make, utterances, jobs), len(utterances), desc="recordings",
+                    unit="recording", quiet=quiet)
+    return dict(zip((AS_RECORDED, *conditions), map(list, zip(*rows))))
+
+
+def summary(answers):
+    """Figures per condition.
+
+    Returns
+    -------
+    dict
+        per condition ``figures`` of all recordings, ``uar`` per corpus with intervals and
+        their ``mean_uar``, ``refused`` (share called no speech) and ``near`` (share whose
+        p_female lies within `NEAR` of that of the recording as it came)
+    """
+    first, found = answers[AS_RECORDED], {}
+    for name, own in answers.items():
+        by_corpus = defaultdict(list)
+        for answer in own:
+            by_corpus[answer.corpus].append(answer)
+        uar = {corpus: overall_figures(part)["uar"] for corpus, part in by_corpus.items()}
+        moved = [abs(a.p_female - b.p_female) for a, b in zip(own, first)
+                 if a.p_female is not None and b.p_female is not None]
+        found[name] = {
+            "figures": overall_figures(own), "uar": uar,
+            "mean_uar": float(np.mean([figure["value"] for figure in uar.values()])),
+            "refused": float(np.mean([a.label == "no_speech" for a in own])),
+            "near": float(np.mean(np.array(moved) <= NEAR)) if moved else None}
+    return found
+
+
+def write_summary(found, out, command):
+    """Write ``robustness.json`` and, as a table, ``robustness.md``."""
+    files.write_json(Path(out) / "robustness.json", {"command": command, "conditions": found})
+    files.write_bytes(Path(out) / "robustness.md",
+                      f"Made with\n\n    {command}\n\n{markdown(found)}".encode())
+
+
+def markdown(found):
+    """Figures per condition as a Markdown table."""
+    corpora = list(found[AS_RECORDED]["uar"])
+    head = ["condition", *corpora, "mean UAR", "ECE", "answered", "right where answered",
+            "no speech", f"within {NEAR} of as recorded"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for name, row in found.items():
+        figures = row["figures"]
+        cells = [name, *(_interval(row["uar"][corpus]) for corpus in corpora),
+                 f"{row['mean_uar']:.3f}", _interval(figures["ece"]),
+                 _interval(figures["coverage"]), _interval(figures["accuracy_answered"]),
+                 f"{row['refused']:.3f}", "" if row["near"] is None else f"{row['near']:.3f}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    degraded = [row["mean_uar"] for name, row in found.items() if name in DEGRADED]
+    text = "\n".join(lines) + "\n"
+    return text + (f"\nMean UAR over the degraded: {np.mean(degraded):.3f}\n" if degraded else "")
+
+
+def _interval(figure):
+    if figure["value"] is None:
+        return "-"
+    return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
+
+
+def _measurer(model, noise, conditions):
+    noises = [audio.read(path) for path in sound_files(noise)] if noise else []
+    return functools.partial(_measure, classifier=Classifier(model), noises=noises,
+                             conditions=conditions)
+
+
+def _measure(utterance, *, classifier, noises, conditions):
+    answers = [_answer(utterance, utterance.path, classifier)]
+    samples, rate = audio.read(utterance.path, remove_dc=False)
+    key = zlib.crc32(os.path.basename(utterance.path).encode("utf-8", "surrogateescape"))
+    with tempfile.TemporaryDirectory() as folder:
+        for name in conditions:
+            path = write_under(name, os.path.join(folder, "altered"), samples, rate, noises,
+                               np.random.default_rng(key))
+            answers.append(_answer(utterance, path, classifier))
+    return answers
+
+
+def _answer(utterance, path, classifier):
+    prediction = classifier.answer(path)
+    return Answer(
+        path=os.fspath(utterance.path), speaker=f"{utterance.corpus}:{utterance.speaker}",
+        gender=utterance.gender, corpus=utterance.corpus, age=utterance.age,
+        accent=utterance.accent, label=prediction.label, p_female=prediction.p_female,
+        duration_s=prediction.duration_s, error=prediction.error)
