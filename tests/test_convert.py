@@ -13,7 +13,7 @@ from conftest import ROOT
 from test_mfc import published_picture
 
 from voxsight import mfc
-from voxsight.datasets import COLUMNS, read_dataset
+from voxsight.datasets import COLUMNS, Picture, altered_copies_of, read_dataset, split_pictures
 from voxsight.recipes import RECIPES
 
 
@@ -42,6 +42,61 @@ def preprocess(script, tmp_path):
         return done, work
 
     return run
+
+
+def test_what_a_network_shall_say():
+    said = [Picture("", "", "", *rest).p_female for rest in (
+        ("female", ""), ("male", "", "pitch+room"), ("male", "", "child+room"),
+        ("female", "", "child"))]
+    assert said == [1.0, 0.0, 0.5, 0.5]
+    assert np.isnan(Picture("", "", "", "unlabelled", "", "pitch").p_female)
+
+
+def test_altered_and_unlabelled_pictures_in_a_split():
+    """Copies follow their recording, and those without a label are trained on."""
+    people = [Picture(f"{speaker}{kind}", f"{speaker}.wav", f"s{speaker}",
+                      ("female", "male")[speaker % 2], "", kind)
+              for speaker in range(10) for kind in ("", "pitch", "child")]
+    others = [Picture(f"u{i}", f"u{i}.wav", f"u{i}", "unlabelled", "", kind)
+              for i in range(4) for kind in ("", "noise")]
+    kept, valid = split_pictures(people + others, "speaker", 0.2, 1)
+    held_out = {kept[i].source for i in valid}
+    assert len(valid) == 2 and not any(kept[i].augmentation for i in valid)
+    train = [p for i, p in enumerate(kept) if i not in set(valid.tolist())]
+    assert len(train) == 8 * 3 + 8 and not held_out & {p.source for p in train}
+    copies = altered_copies_of(people + others, held_out)
+    assert [p.augmentation for p in copies] == ["pitch", "pitch"]
+    assert {p.source for p in copies} == held_out
+
+
+def test_unlabelled_recordings(preprocess, gendered_folder, tmp_path):
+    voices = sorted(gendered_folder().rglob("*.wav"))[:3]
+    (tmp_path / "x.csv").write_text("path,speaker\n" + "".join(f"{v},me\n" for v in voices))
+    done, work = preprocess(tmp_path / "x.csv", "--augment", "1", corpus="unlabelled")
+    assert done.returncode == 0, done.stderr
+    pictures, _ = read_dataset(work)
+    assert {p.gender for p in pictures} == {"unlabelled"}
+    assert {os.path.basename(p.path).split("_")[0] for p in pictures} == {"unlabelled"}
+    assert len([p for p in pictures if p.augmentation]) == len(pictures) / 2
+    assert json.loads((work / "maps" / "female.json").read_text()) == {}
+    done, _ = preprocess(tmp_path / "x.csv", corpus="csv", name="other")
+    assert done.returncode == 2 and "no column gender" in done.stderr
+
+
+def test_altered_windows_come_from_around_their_window():
+    from voxsight.convert import _shifted
+    from voxsight.speech import Window
+
+    recipe, rng = RECIPES["voxsight"], np.random.default_rng(0)
+    size = recipe.window_samples
+    around = np.arange(2 * size, dtype=np.float32)
+    window = Window(0.0, 1.0, around[size // 2: size // 2 + size], (), around, size // 2)
+    starts = [int(_shifted(around, window, recipe, rng)[0]) for _ in range(200)]
+    assert min(starts) < 0.15 * size and max(starts) > 0.85 * size
+    assert all(0.1 * size - 1 <= s <= 0.9 * size for s in starts)
+    assert all(len(_shifted(around, window, recipe, rng)) == size for _ in range(5))
+    short = Window(0.0, 0.1, around[:100], (), around[:100], 0)
+    assert len(_shifted(around[:100], short, recipe, rng)) == 100
 
 
 def test_pictures_manifest_and_maps(preprocess, gendered_folder):

@@ -59,7 +59,7 @@ def test_it_learns_and_records_how(trained):
     assert float(rows[-1]["train_loss"]) < 0.5 * float(rows[0]["train_loss"])
     assert list((trained.parent / "runs" / "learnt").glob("events*"))
     card = (trained / "README.md").read_text()
-    assert "made | 16/8 | 96 | 96 | not known" in card and "must not be used" in card
+    assert "made | 16/8/0 | 96 | 96 | not known" in card and "must not be used" in card
 
 
 def test_nothing_in_the_folder_is_a_pickle(trained):
@@ -131,6 +131,10 @@ def test_loss_by_hand():
     assert float(loss(outputs[:, :2], targets[:, :1])) == pytest.approx(expected, rel=1e-5)
     taught = expected + (1 - 1.0 + 1 - np.sqrt(0.5)) / 2
     assert float(loss(outputs, targets)) == pytest.approx(taught, rel=1e-5)
+    targets[1, 0] = float("nan")  # not labelled
+    assert float(loss(outputs[:, :2], targets[:, :1])) == pytest.approx(wrong, rel=1e-5)
+    targets[0, 0] = float("nan")
+    assert float(loss(outputs, targets)) == pytest.approx(taught - expected, rel=1e-5)
 
 
 def test_rows_are_jittered_in_bands():

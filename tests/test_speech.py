@@ -122,3 +122,16 @@ def test_groups_and_windows_by_hand():
     assert _windows_of([(1.0, 4.0)], 1.0) == [
         (1.0, ((1.0, 2.0),)), (2.0, ((2.0, 3.0),)), (3.0, ((3.0, 4.0),))]
     assert [start for start, _ in _windows_of([(0.0, 1.4)], 1.0)] == [pytest.approx(0.2)]
+
+
+@pytest.mark.parametrize("cuts", [(), range(5_000, 170_000, 5_000)])
+def test_surroundings_are_the_samples_around(conversation, cuts):
+    samples, _ = conversation
+    blocks = np.split(samples, [c for c in cuts if c < len(samples)])
+    windows = list(speech_windows(blocks, RATE, 0.985, SpeechTracker(RATE), margin_s=0.5))
+    for window in windows:
+        first = round(window.start_s * RATE)
+        before = max(0, first - RATE // 2)
+        expected = samples[before: first + 15_760 + RATE // 2]
+        np.testing.assert_array_equal(window.surroundings, expected)
+        assert window.offset == first - before

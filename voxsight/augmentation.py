@@ -11,7 +11,7 @@ from voxsight import degradation
 from voxsight.vocoder import Vocoder
 
 # Medians of what is spoken, from calm to shouted: men reach far up, women hardly go low.
-MEDIAN_F0_HZ = {"male": (80.0, 340.0), "female": (140.0, 420.0)}
+MEDIAN_F0_HZ = {"male": (80.0, 340.0), "female": (140.0, 420.0), "unlabelled": (120.0, 340.0)}
 # Children between 6 and 10: no listener tells, and the label becomes a half.
 CHILD_F0_HZ = (210.0, 420.0)
 CHILD_FORMANTS = {"male": (1.25, 1.45), "female": (1.10, 1.28)}
@@ -54,7 +54,7 @@ def altered_copies(samples, rate, gender, count, rng):
 
 
 def _other_voice(vocoder, gender, rng, kinds):
-    child = rng.random() < 0.06
+    child = rng.random() < 0.06 and gender in CHILD_FORMANTS
     kinds.append(CHILD if child else "pitch")
     low, high = CHILD_F0_HZ if child else MEDIAN_F0_HZ[gender]
     formants = (rng.uniform(*CHILD_FORMANTS[gender]) if child

@@ -5,6 +5,7 @@ Readers: AudioMNIST, LibriSpeech, a CSV of one's own, and a folder with ``female
 """
 
 import dataclasses
+import functools
 import os
 import re
 from collections import defaultdict
@@ -17,6 +18,7 @@ from voxsight.audio import EXTENSIONS
 from voxsight.errors import UsageError
 
 GENDERS = ("female", "male")
+UNLABELLED = "unlabelled"  # in place of a gender that the corpus does not state
 _GENDER_OF = {"f": "female", "female": "female", "m": "male", "male": "male"}
 
 
@@ -45,7 +47,8 @@ def read_corpus(source, kind, *, subset=None, speakers=None, per_speaker=None):
     ----------
     source : str or os.PathLike
         folder or CSV file
-    kind : {"audiomnist", "librispeech", "csv", "folder"}
+    kind : {"audiomnist", "librispeech", "csv", "folder", "unlabelled"}
+        the last is a CSV whose gender, if it has any, is not read
     subset : str, optional
         LibriSpeech subset, such as ``dev-clean``; for a CSV, a value of ``corpus``
     speakers, per_speaker : int, optional
@@ -158,18 +161,19 @@ def _read_librispeech(root, subset):
     return rows
 
 
-def _read_csv(path, subset):
+def _read_csv(path, subset, labelled=True):
     rows = files.read_csv(path)
-    missing = {"path", "speaker", "gender"} - set(rows[0] if rows else ())
+    needed = ("path", "speaker", "gender") if labelled else ("path", "speaker")
+    missing = set(needed) - set(rows[0] if rows else ())
     if missing:
         raise UsageError(f"{path}: found no column {', '.join(sorted(missing))}, expected "
-                         "path,speaker,gender and any of corpus,age,accent,text,language")
+                         f"{','.join(needed)} and any of corpus,age,accent,text,language")
     known = [field.name for field in dataclasses.fields(Utterance)]
     utterances = []
     for row in rows:
         values = {name: (row.get(name) or "").strip() for name in known}
         values["path"] = str(path.parent / row["path"])
-        values["gender"] = _gender(row["gender"], path)
+        values["gender"] = _gender(row["gender"], path) if labelled else UNLABELLED
         values["corpus"] = values["corpus"] or path.parent.resolve().name
         if subset in (None, values["corpus"]):
             utterances.append(Utterance(**values))
@@ -219,10 +223,12 @@ def _spread_per_speaker(utterances, count):
 
 
 _READERS = {"audiomnist": _read_audiomnist, "librispeech": _read_librispeech,
-            "csv": _read_csv, "folder": _read_folder}
+            "csv": _read_csv, "folder": _read_folder,
+            "unlabelled": functools.partial(_read_csv, labelled=False)}
 _LAYOUTS = {
     "audiomnist": "data/<speaker>/<digit>_<speaker>_<repetition>.wav",
     "librispeech": "<subset>/<speaker>/<chapter>/<utterance>.flac and SPEAKERS.TXT",
     "csv": "columns path,speaker,gender",
     "folder": "female/ and male/ with recordings, best in a folder per speaker",
+    "unlabelled": "columns path,speaker",
 }

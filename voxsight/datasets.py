@@ -1,14 +1,16 @@
 """A folder of pictures as ``preprocess_wavs.py`` leaves it: read, written, resumed."""
 
 import dataclasses
+import math
 import os
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from voxsight import files, splits
 from voxsight.augmentation import CHILD
-from voxsight.corpora import GENDERS, audiomnist_speaker, librispeech_chapter
+from voxsight.corpora import GENDERS, UNLABELLED, audiomnist_speaker, librispeech_chapter
 from voxsight.errors import UsageError
 from voxsight.recipes import RECIPES, Recipe
 
@@ -33,7 +35,12 @@ class Picture:
 
     @property
     def p_female(self):
-        """What a network shall say: the label, or a half where nobody could tell."""
+        """What a network shall say: the label, or a half where nobody could tell.
+
+        NaN where no label is known.
+        """
+        if self.gender == UNLABELLED:
+            return math.nan
         if CHILD in self.augmentation.split("+"):
             return 0.5
         return 1.0 if self.gender == "female" else 0.0
@@ -80,7 +87,7 @@ def split_pictures(pictures, rule, share, seed):
     """Pictures to use and which of them validate.
 
     Altered copies never validate, and train only where their recording trains and no
-    picture of it validates.
+    picture of it validates. Unlabelled pictures train.
 
     Parameters
     ----------
@@ -94,13 +101,16 @@ def split_pictures(pictures, rule, share, seed):
     valid : np.ndarray of int
         indices of those that validate
     """
+    unlabelled = [p for p in pictures if p.gender == UNLABELLED]
+    pictures = [p for p in pictures if p.gender != UNLABELLED]
     clean = [p for p in pictures if not p.augmentation]
     sides = splits.split([p.speaker for p in clean], [p.gender for p in clean], rule, share,
                          seed, chapters=[librispeech_chapter(p.source) for p in clean])
     train, valid = ([clean[i] for i in side] for side in sides)
     sources = {p.source for p in train} - {p.source for p in valid}
     copies = [p for p in pictures if p.augmentation and p.source in sources]
-    return train + copies + valid, np.arange(len(valid)) + len(train) + len(copies)
+    train += copies + unlabelled
+    return train + valid, np.arange(len(valid)) + len(train)
 
 
 def altered_copies_of(pictures, sources):
@@ -177,7 +187,7 @@ class DatasetWriter:
         self._claim(settings)
         self.rows = self._take_up()
         self.done = {row["source"] for row in self.rows}
-        self._counts = {g: sum(row["gender"] == g for row in self.rows) for g in GENDERS}
+        self._counts = Counter(row["gender"] for row in self.rows)
         self._log = open(self._partial, "a", encoding="utf-8", errors="surrogateescape")
 
     def add(self, rows, jpegs):

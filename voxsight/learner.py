@@ -219,21 +219,22 @@ def torchvision_state(model):
 class _Loss:
     """Cross-entropy with the label and, where there is one, distance from the teacher.
 
-    Both labels weigh the same, however few speakers one of them has.
+    Both labels weigh the same, however few speakers one of them has. Where the label is
+    not known (NaN) the teacher alone counts.
     """
 
     teacher_weight = 1.0
 
     def __init__(self, trained):
-        share = float(np.mean(trained))
+        share = float(np.nanmean(trained))
         self.weight = torch.tensor([0.5 / share, 0.5 / (1 - share)])
 
     def __call__(self, outputs, targets):
         targets = torch.as_tensor(targets)  # without fastai's subclasses of tensors
         p_female = targets[:, :1]
-        wanted = torch.cat([p_female, 1 - p_female], 1) * self.weight
+        wanted = torch.cat([p_female, 1 - p_female], 1).nan_to_num(0.0) * self.weight
         named = log_softmax(torch.as_tensor(outputs[:, : len(LABELS)]), 1)
-        loss = -(wanted * named).sum() / wanted.sum()
+        loss = -(wanted * named).sum() / wanted.sum().clamp(min=1e-6)
         if targets.shape[1] > 1:
             alike = cosine_similarity(outputs[:, len(LABELS):], targets[:, 1:])
             loss = loss + self.teacher_weight * (1 - alike).mean()

@@ -5,6 +5,7 @@ LICENCES = {
     "speechocean762": "free download for commercial and non-commercial purposes",
     "ami": "CC BY 4.0",
     "audiomnist": "MIT",
+    "arabic_commands": "CC BY 4.0",
 }
 
 _LIMITS = """\
@@ -56,15 +57,24 @@ def _description(config):
             f"{net.size[0]}x{net.size[1]} pixels made with the `{recipe.name}` recipe, started "
             f"from weights: {config.training['weights']}. Trained for "
             f"{config.training['head_epochs']} + {config.training['epochs']} epochs "
-            "(head, everything). Weights in float16, safetensors.")
+            "(head, everything). Weights in float16, safetensors." + _teacher(config))
+
+
+def _teacher(config):
+    encoder = config.training.get("teacher")
+    if not encoder:
+        return ""
+    return (f" Beside the label it learnt the speaker embeddings of {encoder}, whose second "
+            f"opinion `--model MODEL+{encoder}` asks.")
 
 
 def _data_table(training):
-    yield "| corpus | speakers female/male | recordings | pictures | licence |"
+    yield "| corpus | speakers female/male/not stated | recordings | pictures | licence |"
     yield "|---|---|---|---|---|"
     for corpus, about in training["corpora"].items():
         licence = LICENCES.get(corpus.split("/")[0], "not known to this project")
-        yield (f"| {corpus} | {about['female']}/{about['male']} | {about['recordings']} | "
+        speakers = f"{about['female']}/{about['male']}/{about.get('unlabelled', 0)}"
+        yield (f"| {corpus} | {speakers} | {about['recordings']} | "
                f"{about['pictures']} | {licence} |")
 
 
@@ -99,5 +109,5 @@ def as_text(value):
 def _calibration(config):
     return (f"Temperature {config.calibration.temperature:.3f} and the confidence of "
             f"{config.calibration.min_confidence:.3f} under which the answer is `uncertain` "
-            "were fitted on the same validation recordings; the figures above are therefore "
-            "a little kind to the calibration.")
+            "were fitted on the same speakers, where there are any on altered copies of their "
+            "recordings; the figures above are therefore a little kind to the calibration.")

@@ -10,7 +10,7 @@ import numpy as np
 from voxsight import splits
 from voxsight.calibration import fit_calibration
 from voxsight.checkpoint import Architecture, ModelConfig, save_model
-from voxsight.corpora import GENDERS
+from voxsight.corpora import GENDERS, UNLABELLED
 from voxsight.datasets import altered_copies_of, read_dataset, split_pictures
 from voxsight.evaluation import figures
 from voxsight.learner import fit, log_odds, make_learner, torchvision_state
@@ -44,6 +44,8 @@ def train(dataset, out, config, *, argv=(), quiet=False):
         if the dataset, the split or the weights are not usable
     """
     pictures, recipe = read_dataset(dataset)
+    if config.teacher is None:
+        pictures = [p for p in pictures if p.gender != UNLABELLED]
     kept, valid = split_pictures(pictures, config.split, config.valid, config.seed)
     size = tuple(config.size or (recipe.height, recipe.width))
     embeddings = _taught(kept, config.teacher, quiet)
@@ -142,7 +144,7 @@ def _taught(pictures, teacher, quiet):
 def _second_opinion(kept, valid, heard, answers, model, encoder):
     """What the teacher itself would say, fitted on the recordings that trained."""
     validating = [kept[i] for i in valid]
-    clean = [p for p in kept if not p.augmentation]
+    clean = [p for p in kept if not p.augmentation and p.gender != UNLABELLED]
     held_out = {p.source for p in validating}
     train = list({p.source: p for p in clean if p.source not in held_out}.values())
     opinion = fit_opinion(encoder, np.array([heard[p.source] for p in train]),
@@ -171,6 +173,6 @@ def _corpora_table(pictures):
     for corpus in sorted({p.corpus for p in pictures}):
         own = [p for p in pictures if p.corpus == corpus]
         table[corpus] = {
-            **{g: len({p.speaker for p in own if p.gender == g}) for g in GENDERS},
+            **{g: len({p.speaker for p in own if p.gender == g}) for g in (*GENDERS, UNLABELLED)},
             "recordings": len({p.source for p in own}), "pictures": len(own)}
     return table

@@ -9,7 +9,9 @@ from voxsight.commands.runner import amount, count, parse_size, report
 def configure(parser):
     parser.add_argument("source", metavar="SOURCE", help="folder or CSV of the corpus")
     parser.add_argument("--corpus", required=True,
-                        choices=["audiomnist", "librispeech", "csv", "folder"])
+                        choices=["audiomnist", "librispeech", "csv", "folder", "unlabelled"],
+                        help="layout of SOURCE; unlabelled is a CSV without gender, of use to "
+                             "train_model.py --teacher")
     parser.add_argument("--recipe", default="voxsight", choices=["voxsight", "audiomnist"],
                         help="how pictures are made (%(default)s)")
     parser.add_argument("--out", default="mfc_dataset", help="folder for pictures (%(default)s)")
