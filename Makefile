@@ -1,6 +1,7 @@
 # make demo: light install, classify my_wavs/, heat maps in results/demo/
 # make test: full install, all tests
 # make model CORPORA=DIR: retrain models/default
+# make measure CORPORA=DIR: how models/default holds on voices and in conditions it never met
 # make audiomnist CORPORA=DIR: the AudioMNIST table, from the published pictures
 # make audiomnist-waveforms AUDIOMNIST=DIR: the same from one's own copy, voxsight recipe
 
@@ -11,8 +12,11 @@ UV := $(VENV)/bin/uv
 INSTALL := $(UV) pip install --quiet --python $(PY) --constraint constraints.txt --compile-bytecode
 CORPORA ?= $(VOXSIGHT_CORPORA)
 TRAINING := mfc_dataset/default
+CONVERT = $(PY) scripts/preprocess_wavs.py --augment 8 --out $(TRAINING) --maps maps/default
+DEVELOPMENT = librispeech:$(CORPORA)/LibriSpeech:test-other audiomnist:$(CORPORA)/audiomnist_az \
+    csv:$(CORPORA)/ravdess/manifest.csv csv:$(CORPORA)/baved/manifest.csv
 
-.PHONY: demo test lint model audiomnist audiomnist-waveforms clean
+.PHONY: demo test lint model measure audiomnist audiomnist-waveforms clean
 
 demo: $(VENV)/light
 	$(PY) scripts/deploy_model.py my_wavs/ --heatmaps results/demo
@@ -26,14 +30,23 @@ lint: $(VENV)/full
 
 model: $(VENV)/full
 	test -n "$(CORPORA)" || { echo "name the folder of the corpora: make model CORPORA=DIR"; exit 2; }
-	$(PY) scripts/preprocess_wavs.py $(CORPORA)/LibriSpeech --corpus librispeech \
-	    --subset train-clean-100 --augment 3 --out $(TRAINING) --maps maps/default
-	$(PY) scripts/preprocess_wavs.py $(CORPORA)/speechocean762/manifest.csv --corpus csv \
-	    --augment 3 --out $(TRAINING) --maps maps/default
-	$(PY) scripts/preprocess_wavs.py $(CORPORA)/ami/manifest.csv --corpus csv \
-	    --augment 3 --out $(TRAINING) --maps maps/default
-	$(PY) scripts/train_model.py $(TRAINING) --out models/default --weights none \
-	    --head-epochs 0 --epochs 8 --lr 1e-3 --augment 1
+	$(CONVERT) $(CORPORA)/LibriSpeech --corpus librispeech --subset train-clean-100
+	$(CONVERT) $(CORPORA)/speechocean762/manifest.csv --corpus csv
+	$(CONVERT) $(CORPORA)/ami/manifest.csv --corpus csv
+	$(CONVERT) $(CORPORA)/arabic_commands/manifest.csv --corpus unlabelled
+	$(PY) scripts/train_model.py $(TRAINING) --out models/default --weights none --valid 0.15 \
+	    --head-epochs 0 --epochs 5 --lr 1e-3 --augment 0.5 --teacher resemblyzer
+
+measure: $(VENV)/full
+	test -n "$(CORPORA)" || { echo "name the folder of the corpora: make measure CORPORA=DIR"; exit 2; }
+	$(PY) scripts/measure_robustness.py models/default $(DEVELOPMENT) \
+	    --noise $(CORPORA)/nonspeech --out results/default_model
+	$(PY) scripts/measure_robustness.py models/default+resemblyzer $(DEVELOPMENT) \
+	    --noise $(CORPORA)/nonspeech --out results/default_model_resemblyzer
+	$(PY) scripts/measure_conversations.py models/default librispeech:$(CORPORA)/LibriSpeech:test-other \
+	    --noise $(CORPORA)/nonspeech --without 1688 --out results/default_model
+	$(PY) scripts/evaluate_model.py models/default $(CORPORA)/speechocean762_children/manifest.csv \
+	    --out results/default_children --by sex,age,pitch
 
 audiomnist: $(VENV)/full
 	test -n "$(CORPORA)" || { echo "name the folder of the corpora: make audiomnist CORPORA=DIR"; exit 2; }

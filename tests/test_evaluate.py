@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import json
 import re
 
@@ -136,3 +137,25 @@ def test_bands_and_groups():
     assert band("", assessment.AGE_BANDS) == band(None, assessment.AGE_BANDS) == "not stated"
     with pytest.raises(UsageError, match="--by shoe: expected some of corpus"):
         assessment.check_groups(["sex", "shoe"])
+
+
+def test_an_assessment_goes_into_the_models_card(tmp_path, tiny_model):
+    from voxsight.checkpoint import load_config
+    from voxsight.model_card import model_card, put_into_card
+
+    config = load_config(tiny_model[0])
+    config = dataclasses.replace(config, training={
+        "weights": "none", "head_epochs": 0, "epochs": 1, "split": "speaker", "corpora": {},
+        "shared_speakers": "speakers shared 0 of 2"}, figures={"n": 1, "n_speakers": 1})
+    (tmp_path / "README.md").write_text(model_card("tiny", config, "voxsight train"))
+    before = (tmp_path / "README.md").read_text()
+    for value in ("0.5", "0.75"):
+        assessed = f"# Assessment\n\nfound {value}\n\n## By sex\n\n|x|\n"
+        put_into_card(tmp_path, "New voices", assessed)
+    put_into_card(tmp_path, "Children", "# Assessment\n\nmostly uncertain\n")
+    after = (tmp_path / "README.md").read_text()
+    assert after.count("## New voices\n\nfound 0.75\n\n### By sex\n\n|x|\n") == 1
+    assert "found 0.5" not in after and after.index("New voices") < after.index("## Children")
+    sections = [line for line in after.splitlines() if line.startswith("## ")]
+    kept = [line for line in sections if line[3:] not in ("New voices", "Children")]
+    assert kept == [line for line in before.splitlines() if line.startswith("## ")]

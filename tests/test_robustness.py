@@ -75,6 +75,11 @@ def test_command_measures_every_condition(script, voices, noise, tmp_path):
     assert "voxsight robustness" in text and text.count("\n| ") == 1 + 16
     stored = json.loads((tmp_path / "out" / "robustness.json").read_text())
     assert stored["conditions"] == found
+    done = script("evaluate_model", "models/default", tmp_path / "out" / "predictions.csv",
+                  "--out", tmp_path / "report", "--quiet")
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads((tmp_path / "report" / "metrics.json").read_text())
+    assert metrics["n"] == 4 and metrics["uar"] == found["as recorded"]["figures"]["uar"]
 
 
 @pytest.mark.parametrize("wrong", ["manifest.csv", "tape:x.csv"])

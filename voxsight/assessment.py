@@ -25,6 +25,7 @@ AGE_BANDS = ((18, "under 18"), (30, "18 to 29"), (45, "30 to 44"), (60, "45 to 5
              (120, "60 and over"))
 PITCH_BANDS_HZ = ((130, "under 130 Hz"), (165, "130 to 165 Hz"), (200, "165 to 200 Hz"),
                   (1e9, "200 Hz and over"))
+HIGH_FOR_MEN_HZ, LOW_FOR_WOMEN_HZ = 180, 160
 DURATION_BANDS_S = ((0.5, "under 0.5 s"), (1, "0.5 to 1 s"), (2, "1 to 2 s"), (5, "2 to 5 s"),
                     (1e9, "5 s and over"))
 UNKNOWN = "not stated"
@@ -262,6 +263,16 @@ def band(value, bands):
     return next(name for limit, name in bands if float(value) < limit)
 
 
+def _unusual_pitch(answer):
+    if answer.f0_hz is None:
+        return UNKNOWN
+    if answer.gender == "male" and answer.f0_hz > HIGH_FOR_MEN_HZ:
+        return f"men above {HIGH_FOR_MEN_HZ} Hz"
+    if answer.gender == "female" and answer.f0_hz < LOW_FOR_WOMEN_HZ:
+        return f"women below {LOW_FOR_WOMEN_HZ} Hz"
+    return "everyone else"
+
+
 def _band_order(value):
     """Sort key: bands from low to high, everything else by name."""
     names = [name for bands in (AGE_BANDS, PITCH_BANDS_HZ, DURATION_BANDS_S) for _, name in bands]
@@ -276,6 +287,7 @@ GROUPS = {
     "accent": lambda a: a.accent or UNKNOWN,
     "pitch": lambda a: band(a.f0_hz, PITCH_BANDS_HZ),
     "pitch by sex": lambda a: f"{a.gender}, {band(a.f0_hz, PITCH_BANDS_HZ)}",
+    "unusual pitch": lambda a: _unusual_pitch(a),
     "duration": lambda a: band(a.duration_s, DURATION_BANDS_S),
     "speaker": lambda a: a.speaker,
 }
@@ -292,20 +304,39 @@ def _assessor(model, mistakes):
 
 
 def _assess(utterance, *, classifier, mistakes):
-    windows = []
-    prediction = classifier.answer(utterance.path, keep=windows)
-    rate = classifier.config.recipe.sample_rate
-    pitches = [f0 for window in windows if (f0 := median_f0(window.samples, rate))]
-    answer = Answer(
-        path=os.fspath(utterance.path), speaker=f"{utterance.corpus}:{utterance.speaker}",
-        gender=utterance.gender, corpus=utterance.corpus, age=utterance.age,
-        accent=utterance.accent, label=prediction.label, p_female=prediction.p_female,
-        duration_s=prediction.duration_s, error=prediction.error,
-        f0_hz=float(np.median(pitches)) if pitches else None)
+    answer, prediction, windows = assess_recording(utterance, classifier)
     if mistakes and answer.is_mistake:
         copy = _copy_mistake(answer, answer.path, mistakes)
         draw_heat_map(f"{copy}.png", prediction, windows, classifier.config.recipe)
     return answer
+
+
+def assess_recording(utterance, classifier, path=None):
+    """Answer for one labelled recording.
+
+    Parameters
+    ----------
+    utterance : corpora.Utterance
+    classifier : prediction.Classifier
+    path : str or os.PathLike, optional
+        what to listen to instead of the utterance's own recording
+
+    Returns
+    -------
+    answer : Answer
+    prediction : prediction.Prediction
+    windows : list of prediction.WindowAnswer
+    """
+    windows = []
+    prediction = classifier.answer(path or utterance.path, keep=windows)
+    rate = classifier.config.recipe.sample_rate
+    pitches = [f0 for window in windows if (f0 := median_f0(window.samples, rate))]
+    return Answer(
+        path=os.fspath(utterance.path), speaker=f"{utterance.corpus}:{utterance.speaker}",
+        gender=utterance.gender, corpus=utterance.corpus, age=utterance.age,
+        accent=utterance.accent, label=prediction.label, p_female=prediction.p_female,
+        duration_s=prediction.duration_s, error=prediction.error,
+        f0_hz=float(np.median(pitches)) if pitches else None), prediction, windows
 
 
 def _copy_mistake(answer, path, folder):

@@ -1,5 +1,10 @@
 """The model card: what a model learnt from, how well it does, what it is not for."""
 
+from pathlib import Path
+
+from voxsight import files
+from voxsight.checkpoint import CARD
+
 LICENCES = {
     "librispeech": "CC BY 4.0",
     "speechocean762": "free download for commercial and non-commercial purposes",
@@ -8,9 +13,8 @@ LICENCES = {
     "arabic_commands": "CC BY 4.0",
 }
 
-_LIMITS = """\
-## What the answer means
-
+MEANING = "## What the answer means\n"
+_LIMITS = MEANING + """
 `female` or `male` says how the corpora above labelled voices that look like this one in
 a picture of mel-frequency cepstra. It says nothing about who a person is.
 
@@ -49,6 +53,27 @@ def model_card(name, config, command):
         f"Split `{config.training['split']}`: {config.training['shared_speakers']}."
         + _split_warning(config.training), "",
         "## Figures", "", *_figures_table(config.figures), "", _calibration(config), "", _LIMITS])
+
+
+def put_into_card(folder, title, assessment):
+    """Put an assessment into a model's card, in place of one of the same title.
+
+    Parameters
+    ----------
+    folder : str or os.PathLike
+        model folder
+    title : str
+    assessment : str
+        Markdown that starts with ``# Assessment``
+    """
+    path = Path(folder) / CARD
+    card, heading = path.read_text(encoding="utf-8"), f"## {title}\n"
+    text = assessment.replace("\n## ", "\n### ").replace("# Assessment\n", heading, 1)
+    if heading in card:
+        before, _, after = card.partition(heading)
+        card = before + after[after.index("\n## ") + 1:]
+    before, meaning, after = card.partition(MEANING)
+    files.write_bytes(path, f"{before}{text}\n{meaning}{after}".encode())
 
 
 def _description(config):

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from voxsight import audio, files
-from voxsight.assessment import Answer, overall_figures
+from voxsight.assessment import COLUMNS, assess_recording, overall_figures
 from voxsight.conditions import CONDITIONS, DEGRADED, write_under
 from voxsight.corpora import read_corpus, sound_files
 from voxsight.errors import UsageError
@@ -99,11 +99,31 @@ def summary(answers):
     return found
 
 
-def write_summary(found, out, command):
-    """Write ``robustness.json`` and, as a table, ``robustness.md``."""
+def write_summary(answers, out, command):
+    """Write what was found.
+
+    ``robustness.json`` and, as a table, ``robustness.md``; and ``predictions.csv``, the
+    answers for the recordings as they are, from which ``evaluate`` makes its report.
+
+    Parameters
+    ----------
+    answers : dict
+        as `measure` gives them
+    out : str or os.PathLike
+    command : str
+
+    Returns
+    -------
+    dict
+        as `summary` gives it
+    """
+    found = summary(answers)
     files.write_json(Path(out) / "robustness.json", {"command": command, "conditions": found})
     files.write_bytes(Path(out) / "robustness.md",
                       f"Made with\n\n    {command}\n\n{markdown(found)}".encode())
+    files.write_csv(Path(out) / "predictions.csv", COLUMNS,
+                    map(dataclasses.asdict, answers[AS_RECORDED]))
+    return found
 
 
 def markdown(found):
@@ -137,21 +157,12 @@ def _measurer(model, noise, conditions):
 
 
 def _measure(utterance, *, classifier, noises, conditions):
-    answers = [_answer(utterance, utterance.path, classifier)]
+    answers = [assess_recording(utterance, classifier)[0]]
     samples, rate = audio.read(utterance.path, remove_dc=False)
     key = zlib.crc32(os.path.basename(utterance.path).encode("utf-8", "surrogateescape"))
     with tempfile.TemporaryDirectory() as folder:
         for name in conditions:
             path = write_under(name, os.path.join(folder, "altered"), samples, rate, noises,
                                np.random.default_rng(key))
-            answers.append(_answer(utterance, path, classifier))
+            answers.append(assess_recording(utterance, classifier, path)[0])
     return answers
-
-
-def _answer(utterance, path, classifier):
-    prediction = classifier.answer(path)
-    return Answer(
-        path=os.fspath(utterance.path), speaker=f"{utterance.corpus}:{utterance.speaker}",
-        gender=utterance.gender, corpus=utterance.corpus, age=utterance.age,
-        accent=utterance.accent, label=prediction.label, p_female=prediction.p_female,
-        duration_s=prediction.duration_s, error=prediction.error)

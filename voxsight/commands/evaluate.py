@@ -11,7 +11,7 @@ import sys
 
 from voxsight.commands.runner import count, report, share
 
-GROUPS = ("corpus", "sex", "age", "accent", "pitch", "pitch by sex", "duration")
+GROUPS = ("corpus", "sex", "age", "accent", "pitch", "pitch by sex", "unusual pitch", "duration")
 
 
 def configure(parser):
@@ -28,6 +28,8 @@ def configure(parser):
     parser.add_argument("--by", default=",".join(GROUPS), metavar="GROUP,...",
                         help="groups to tell apart (%(default)s; also speaker)")
     parser.add_argument("--out", metavar="results/NAME", help="folder for the results")
+    parser.add_argument("--into-card", metavar="TITLE",
+                        help="also put the card into the model's README.md, under this title")
     parser.add_argument("--jobs", type=count, help="processes; all cores by default")
     parser.add_argument("--json", action="store_true", help="figures as JSON")
 
@@ -39,6 +41,8 @@ def run(args):
     from pathlib import Path
 
     from voxsight.assessment import assess, check_groups
+    from voxsight.checkpoint import find_model
+    from voxsight.model_card import put_into_card
     from voxsight.report import write_report
 
     by = check_groups(args.by.split(","))
@@ -52,6 +56,8 @@ def run(args):
             report(f"{answer.path}: {answer.error}")
     metrics = write_report(answers, out, config, model=Path(args.model).name, base=base, by=by,
                            command=shlex.join(args.command_line))
+    if args.into_card:
+        put_into_card(find_model(args.model), args.into_card, (out / "card.md").read_text())
     if args.json:
         print(json.dumps(metrics))
     else:

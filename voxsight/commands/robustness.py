@@ -26,7 +26,7 @@ def run(args):
     limit_threads()
     from voxsight.conditions import CONDITIONS
     from voxsight.errors import UsageError
-    from voxsight.robustness import markdown, measure, read_sources, summary, write_summary
+    from voxsight.robustness import markdown, measure, read_sources, write_summary
 
     conditions = tuple(CONDITIONS)
     if args.conditions is not None:
@@ -36,6 +36,5 @@ def run(args):
                          f"{', '.join(CONDITIONS)}")
     answers = measure(read_sources(args.sources), args.model, noise=args.noise,
                       conditions=conditions, jobs=args.jobs, quiet=args.quiet)
-    found = summary(answers)
-    write_summary(found, args.out, shlex.join(args.command_line))
+    found = write_summary(answers, args.out, shlex.join(args.command_line))
     print(json.dumps(found) if args.json else markdown(found))
