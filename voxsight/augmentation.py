@@ -11,7 +11,9 @@ from voxsight import degradation
 from voxsight.vocoder import Vocoder
 
 # Medians of what is spoken, from calm to shouted: men reach far up, women hardly go low.
-MEDIAN_F0_HZ = {"male": (80.0, 340.0), "female": (140.0, 420.0), "unlabelled": (120.0, 340.0)}
+MEDIAN_F0_HZ = {"male": (85.0, 340.0), "female": (145.0, 400.0), "unlabelled": (120.0, 340.0)}
+# Towards their own side, voices may go far; towards the other, only as far as they stay theirs.
+FORMANTS = {"male": (0.87, 1.04), "female": (0.92, 1.14), "unlabelled": (0.95, 1.05)}
 # Children between 6 and 10: no listener tells, and the label becomes a half.
 CHILD_F0_HZ = (210.0, 420.0)
 CHILD_FORMANTS = {"male": (1.25, 1.45), "female": (1.10, 1.28)}
@@ -41,10 +43,10 @@ def altered_copies(samples, rate, gender, count, rng):
     vocoder = None
     for _ in range(count):
         copy, kinds = samples, []
-        if rng.random() < 0.65:
+        if rng.random() < 0.55:
             vocoder = vocoder or Vocoder(samples, rate)
             copy = _other_voice(vocoder, gender, rng, kinds)
-        if rng.random() < 0.3:
+        if rng.random() < 0.4:
             copy = _one_word(copy, rate, rng, kinds)
         for kind, (share, change) in _CHANGES.items():
             if rng.random() < share:
@@ -57,24 +59,21 @@ def _other_voice(vocoder, gender, rng, kinds):
     child = rng.random() < 0.06 and gender in CHILD_FORMANTS
     kinds.append(CHILD if child else "pitch")
     low, high = CHILD_F0_HZ if child else MEDIAN_F0_HZ[gender]
-    formants = (rng.uniform(*CHILD_FORMANTS[gender]) if child
-                else float(np.clip(np.exp(0.03 * rng.standard_normal()), 0.94, 1.06)))
+    formants = rng.uniform(*(CHILD_FORMANTS if child else FORMANTS)[gender])
     return vocoder.resynthesise(float(np.exp(rng.uniform(np.log(low), np.log(high)))),
                                 rng.uniform(0.6, 1.6), formants)
 
 
 def _one_word(samples, rate, rng, kinds):
-    """A fifth to four fifths of a second of the middle, silence around it."""
+    """A fifth to four fifths of a second of the middle, silence or murmur around it."""
     kinds.append("word")
     length = min(len(samples), int(rng.uniform(0.2, 0.8) * rate))
     start = (len(samples) - length) // 2
-    word = np.zeros_like(samples)
-    word[start: start + length] = samples[start: start + length]
-    fade = min(length // 2, int(rng.uniform(0.005, 0.05) * rate))
-    ramp = np.linspace(0, 1, fade, dtype=samples.dtype)
-    word[start: start + fade] *= ramp
-    word[start + length - fade: start + length] *= ramp[::-1]
-    return word
+    fade = max(1, min(length // 2, int(rng.uniform(0.005, 0.05) * rate)))
+    outside = 0.0 if rng.random() < 0.5 else 10 ** (rng.uniform(-60.0, -25.0) / 20)
+    corners = [start, start + fade, start + length - fade, start + length]
+    gain = np.interp(np.arange(len(samples)), corners, [outside, 1.0, 1.0, outside])
+    return samples * gain.astype(np.float32)
 
 
 def _in_room(samples, rate, rng):
