@@ -95,5 +95,5 @@ def test_deploy_with_a_second_opinion(script, tiny_model, tmp_path, encoder):
     assert done.returncode == 0, done.stderr
     female, male = (row["p_female"] for row in json.loads(done.stdout))
     alone = script("deploy_model", MY_WAVS / "slt_three.wav", "--model", folder, "--json")
-    assert female > male + 0.3
+    assert female > 0.55 and male < 0.45  # where a random network would say the same of both
     assert json.loads(alone.stdout)[0]["p_female"] != female
