@@ -118,6 +118,30 @@ def test_a_teachers_embeddings_are_learnt_and_left_out(dataset):
     assert np.mean((evidence > 0) == (heard[valid, 0] == 1)) > 0.9
 
 
+def test_calibrated_on_altered_copies_where_there_are_any(dataset, tmp_path):
+    """Copies that are wrong half of the time leave nothing to be sure of."""
+    import dataclasses
+
+    from voxsight.datasets import read_dataset
+    from voxsight.learner import TrainConfig, fit, make_learner
+    from voxsight.training import finish
+
+    pictures, recipe = read_dataset(dataset)
+    valid = np.arange(72, 96)
+    config = TrainConfig(arch="resnet18", weights="none", head_epochs=0, epochs=3, batch=16,
+                         lr=1e-3)
+    learn = make_learner(pictures, valid, (32, 32), dataclasses.replace(config, size=(32, 32)),
+                         quiet=True)
+    fit(learn, config)
+    config = dataclasses.replace(config, size=(32, 32))
+    altered = [dataclasses.replace(p, gender=("female", "male")[i % 2], augmentation="noise")
+               for i, p in enumerate(pictures[72:])]
+    sure, doubtful = (finish(learn, recipe, pictures, valid, config, tmp_path / name,
+                             altered=copies)[0].calibration
+                      for name, copies in (("clean", ()), ("altered", altered)))
+    assert doubtful.temperature > 2 * sure.temperature
+
+
 def test_loss_by_hand():
     from voxsight.learner import _Loss
 

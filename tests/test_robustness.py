@@ -82,6 +82,20 @@ def test_command_measures_every_condition(script, voices, noise, tmp_path):
     assert metrics["n"] == 4 and metrics["uar"] == found["as recorded"]["figures"]["uar"]
 
 
+def test_one_label_and_an_unreadable_recording(script, tmp_path):
+    """What has no figure is left out, and what cannot be read loses nothing of the rest."""
+    (tmp_path / "broken.wav").write_bytes(b"only words")
+    lines = [f"{MY_WAVS / name}.wav,{name[:3]},female" for name in ("slt_fox", "slt_hello")]
+    (tmp_path / "x.csv").write_text("path,speaker,gender\n" + "\n".join(lines)
+                                    + "\nbroken.wav,me,female\n")
+    done = script("measure_robustness", "models/default", f"csv:{tmp_path}/x.csv", "--out",
+                  tmp_path / "out", "--conditions", "8 kHz,telephone", "--quiet")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "broken.wav: found no sound" in done.stderr
+    assert "| 8 kHz | - | - |" in done.stdout
+    assert "Mean UAR over the degraded: -" in done.stdout
+
+
 @pytest.mark.parametrize("wrong", ["manifest.csv", "tape:x.csv"])
 def test_a_source_without_kind_is_refused(script, wrong):
     done = script("measure_robustness", "models/default", wrong)

@@ -93,7 +93,7 @@ def summary(answers):
                  if a.p_female is not None and b.p_female is not None]
         found[name] = {
             "figures": overall_figures(own), "uar": uar,
-            "mean_uar": float(np.mean([figure["value"] for figure in uar.values()])),
+            "mean_uar": _mean([figure["value"] for figure in uar.values()]),
             "refused": float(np.mean([a.label == "no_speech" for a in own])),
             "near": float(np.mean(np.array(moved) <= NEAR)) if moved else None}
     return found
@@ -135,13 +135,22 @@ def markdown(found):
     for name, row in found.items():
         figures = row["figures"]
         cells = [name, *(_interval(row["uar"][corpus]) for corpus in corpora),
-                 f"{row['mean_uar']:.3f}", _interval(figures["ece"]),
+                 _number(row["mean_uar"]), _interval(figures["ece"]),
                  _interval(figures["coverage"]), _interval(figures["accuracy_answered"]),
-                 f"{row['refused']:.3f}", "" if row["near"] is None else f"{row['near']:.3f}"]
+                 _number(row["refused"]), _number(row["near"])]
         lines.append("| " + " | ".join(cells) + " |")
-    degraded = [row["mean_uar"] for name, row in found.items() if name in DEGRADED]
-    text = "\n".join(lines) + "\n"
-    return text + (f"\nMean UAR over the degraded: {np.mean(degraded):.3f}\n" if degraded else "")
+    degraded = _mean([row["mean_uar"] for name, row in found.items() if name in DEGRADED])
+    return "\n".join([*lines, "", f"Mean UAR over the degraded: {_number(degraded)}", ""])
+
+
+def _mean(values):
+    """Mean of those that are defined; a corpus of one label has no UAR."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _number(value):
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _interval(figure):
@@ -158,6 +167,8 @@ def _measurer(model, noise, conditions):
 
 def _measure(utterance, *, classifier, noises, conditions):
     answers = [assess_recording(utterance, classifier)[0]]
+    if answers[0].error:
+        return answers * (1 + len(conditions))
     samples, rate = audio.read(utterance.path, remove_dc=False)
     key = zlib.crc32(os.path.basename(utterance.path).encode("utf-8", "surrogateescape"))
     with tempfile.TemporaryDirectory() as folder:

@@ -79,8 +79,8 @@ def finish(learn, recipe, kept, valid, config, out, *, history=(), argv=(), alte
     history : list of dict
     argv : sequence of str
     altered : list of Picture
-        altered copies of those that validate; the model is calibrated on them too, since
-        a user's recordings are seldom as clean as a corpus
+        altered copies of those that validate; where there are any, the model is calibrated
+        on them, since a user's recordings are seldom as clean as a corpus
 
     Returns
     -------
@@ -93,10 +93,11 @@ def finish(learn, recipe, kept, valid, config, out, *, history=(), argv=(), alte
     clean = [kept[i] for i in valid]
     answers = by_recording(clean, log_odds(learn, [p.path for p in clean], size))
     evidence, is_female, speakers = answers
-    calibration = fit_calibration(evidence, is_female)
     if altered:
         harder = log_odds(learn, [p.path for p in altered], size)
         calibration = fit_calibration(harder, [p.p_female == 1 for p in altered])
+    else:
+        calibration = fit_calibration(evidence, is_female)
     p_female = calibration.p_female(evidence)
     answered = np.maximum(p_female, 1 - p_female) >= calibration.min_confidence
     model = ModelConfig(

@@ -7,7 +7,7 @@ Each recording is answered as it is and under every condition.
 import json
 import shlex
 
-from voxsight.commands.runner import count
+from voxsight.commands.runner import count, report
 
 
 def configure(parser):
@@ -26,7 +26,7 @@ def run(args):
     limit_threads()
     from voxsight.conditions import CONDITIONS
     from voxsight.errors import UsageError
-    from voxsight.robustness import markdown, measure, read_sources, write_summary
+    from voxsight.robustness import AS_RECORDED, markdown, measure, read_sources, write_summary
 
     conditions = tuple(CONDITIONS)
     if args.conditions is not None:
@@ -38,3 +38,7 @@ def run(args):
                       conditions=conditions, jobs=args.jobs, quiet=args.quiet)
     found = write_summary(answers, args.out, shlex.join(args.command_line))
     print(json.dumps(found) if args.json else markdown(found))
+    failed = [answer for answer in answers[AS_RECORDED] if answer.error]
+    for answer in failed:
+        report(f"{answer.path}: {answer.error}")
+    return 1 if failed else 0
