@@ -12,7 +12,8 @@ UV := $(VENV)/bin/uv
 INSTALL := $(UV) pip install --quiet --python $(PY) --constraint constraints.txt --compile-bytecode
 CORPORA ?= $(VOXSIGHT_CORPORA)
 TRAINING := mfc_dataset/default
-CONVERT = $(PY) scripts/preprocess_wavs.py --augment 8 --out $(TRAINING) --maps maps/default
+CONVERT = $(PY) scripts/preprocess_wavs.py --augment 8 --teacher resemblyzer \
+    --out $(TRAINING) --maps maps/default
 TRAIN = $(PY) scripts/train_model.py $(TRAINING) --valid 0.15 --head-epochs 0 --augment 0.5 \
     --teacher resemblyzer
 DEVELOPMENT = librispeech:$(CORPORA)/LibriSpeech:test-other audiomnist:$(CORPORA)/audiomnist_az \

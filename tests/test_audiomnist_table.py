@@ -81,7 +81,7 @@ def test_from_waveforms_with_the_voxsight_recipe(script, corpora, tmp_path):
     cell = json.loads(done.stdout)["folds"]
     assert cell["shared_speakers"] == "speakers shared 0 of 56"
     assert cell["figures"]["n"] == 336 and cell["figures"]["n_speakers"] == 56
-    assert cell["figures"]["auc"]["value"] > 0.8
+    assert cell["figures"]["auc"]["value"] > 0.7  # chance: 0.5
     page = (tmp_path / "out" / "README.md").read_text()
     assert "voxsight audiomnist" in page and "six speaker-disjoint folds" in page
     assert set(CELLS) == {"random", "paper", "folds"}

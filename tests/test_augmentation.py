@@ -124,23 +124,27 @@ def test_copies_keep_length_label_and_range_of_pitch(spoken, gender):
     samples, rate = spoken("kal_count")
     samples = soxr.resample(samples, rate, 16_000)[:24_000]
     copies = list(altered_copies(samples, 16_000, gender, 150, np.random.default_rng(3)))
-    assert all(copy.shape == samples.shape and np.isfinite(copy).all() for copy, _ in copies)
-    kinds = [kind for _, kind in copies]
+    assert all(copy.shape == samples.shape and np.isfinite(copy).all() for copy, _, _ in copies)
+    kinds = [kind for _, kind, _ in copies]
     assert {"pitch", "child", "word", "noise", "room"} <= {k for kind in kinds
                                                            for k in kind.split("+")}
     low, high = MEDIAN_F0_HZ[gender]
-    heard = [f0 for copy, kind in copies
+    heard = [f0 for copy, kind, _ in copies
              if kind in ("pitch", "pitch+microphone", "pitch+tilt", "pitch+bursts")
              and (f0 := median_f0(copy, 16_000))]
     assert len(heard) >= 3 and all(0.9 * low < f0 < 1.1 * high for f0 in heard)
-    children = [f0 for copy, kind in copies if kind.startswith("child") and "word" not in kind
+    children = [f0 for copy, kind, _ in copies if kind.startswith("child") and "word" not in kind
                 and (f0 := median_f0(copy, 16_000))]
     assert all(0.9 * CHILD_F0_HZ[0] < f0 < 1.1 * CHILD_F0_HZ[1] for f0 in children)
+    for copy, kind, voice in copies:
+        assert (voice is samples) == (not kind.startswith(("pitch", "child")))
+        if kind in ("pitch", "child", "shift"):
+            np.testing.assert_allclose(copy, voice, atol=1e-6)
 
 
 def test_copies_repeat_from_their_seed(spoken):
     samples, rate = spoken("slt_three")
     one, two = (list(altered_copies(samples, rate, "female", 5, np.random.default_rng(1)))
                 for _ in range(2))
-    assert [kind for _, kind in one] == [kind for _, kind in two]
-    assert all(np.array_equal(a, b) for (a, _), (b, _) in zip(one, two))
+    assert [kind for _, kind, _ in one] == [kind for _, kind, _ in two]
+    assert all(np.array_equal(a, b) for (a, *_), (b, *_) in zip(one, two))

@@ -11,9 +11,10 @@ SCRIPTS = sorted(path.stem for path in (ROOT / "scripts").glob("*.py"))
 MODULES = sorted((ROOT / "voxsight").rglob("*.py"))
 # A module may import from those before it, never from those after.
 ORDER = ["errors", "files", "parallel", "download", "audio", "speech", "resizing", "recipes",
-         "mfc", "corpora", "splits", "vocoder", "degradation", "augmentation", "datasets",
+         "mfc", "corpora", "splits", "vocoder", "degradation", "augmentation", "embeddings",
+         "datasets",
          "listening", "convert", "evaluation", "calibration", "onnx_graph", "checkpoint",
-         "embeddings", "second_opinion", "learner", "model_card", "training", "pitch",
+         "second_opinion", "learner", "model_card", "training", "pitch",
          "prediction", "timeline", "explanation", "display", "deployment", "assessment",
          "report", "conditions", "robustness", "conversations", "recorder", "audiomnist_table",
          "commands", "__main__"]

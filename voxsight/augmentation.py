@@ -39,20 +39,24 @@ def altered_copies(samples, rate, gender, count, rng):
     kinds : str
         what was done, such as ``pitch+telephone``; `CHILD` where the voice became one
         whose label nobody could tell
+    voice : np.ndarray [shape=(n,), float32]
+        the same voice before anything else happened to it; `samples` as they were given,
+        where it is no other voice
     """
     vocoder = None
     for _ in range(count):
-        copy, kinds = samples, []
+        voice, kinds = samples, []
         if rng.random() < 0.55:
             vocoder = vocoder or Vocoder(samples, rate)
-            copy = _other_voice(vocoder, gender, rng, kinds)
+            voice = _other_voice(vocoder, gender, rng, kinds)
+        copy = voice
         if rng.random() < 0.4:
             copy = _one_word(copy, rate, rng, kinds)
         for kind, (share, change) in _CHANGES.items():
             if rng.random() < share:
                 copy = change(copy, rate, rng)
                 kinds.append(kind)
-        yield np.asarray(copy, np.float32), "+".join(kinds) or "shift"
+        yield np.asarray(copy, np.float32), "+".join(kinds) or "shift", voice
 
 
 def _other_voice(vocoder, gender, rng, kinds):

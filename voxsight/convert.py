@@ -6,10 +6,12 @@ import os
 import zlib
 
 import numpy as np
+import soxr
 
 from voxsight import mfc
 from voxsight.augmentation import altered_copies as altered
 from voxsight.datasets import DatasetWriter
+from voxsight.embeddings import MARGIN_S, RATE, find_encoder
 from voxsight.errors import RecordingError
 from voxsight.listening import Listener
 from voxsight.parallel import ordered_map, progress
@@ -25,7 +27,8 @@ class Conversion:
     failures: tuple  # of RecordingError
 
 
-def convert(utterances, recipe, out, maps, *, root, altered_copies=0.0, jobs=None, quiet=False):
+def convert(utterances, recipe, out, maps, *, root, altered_copies=0.0, teacher=None, jobs=None,
+            quiet=False):
     """Write the pictures of a corpus, its manifest and its maps.
 
     Parameters
@@ -40,6 +43,8 @@ def convert(utterances, recipe, out, maps, *, root, altered_copies=0.0, jobs=Non
     altered_copies : float
         altered copies of each picture; 0.1 is one for every tenth recording, 2.5 two for
         each and a third for every other
+    teacher : str, optional
+        encoder that hears the voice of each picture, key of `embeddings.ENCODERS`
     jobs : int, optional
         processes; the cores available by default
     quiet : bool
@@ -55,9 +60,12 @@ def convert(utterances, recipe, out, maps, *, root, altered_copies=0.0, jobs=Non
         if `out` holds pictures made with other settings
     """
     settings = {"recipe": recipe.to_dict(), "augment": altered_copies}
+    if teacher:
+        settings["teacher"] = teacher
     writer = DatasetWriter(out, maps, settings)
     todo = [u for u in utterances if os.path.abspath(u.path) not in writer.done]
-    make = functools.partial(_picture_maker, recipe, os.path.abspath(root), altered_copies)
+    make = functools.partial(_picture_maker, recipe, os.path.abspath(root), altered_copies,
+                             teacher)
     failures = []
     try:
         results = ordered_map(make, todo, jobs)
@@ -74,41 +82,67 @@ def convert(utterances, recipe, out, maps, *, root, altered_copies=0.0, jobs=Non
                       len(utterances) - len(todo), tuple(failures))
 
 
-def _picture_maker(recipe, root, altered_copies):
+def _picture_maker(recipe, root, altered_copies, teacher):
+    hear = _Teacher(find_encoder(teacher), recipe.sample_rate) if teacher else None
     return functools.partial(_pictures_of, recipe=recipe, root=root,
-                             altered_copies=altered_copies)
+                             altered_copies=altered_copies, teacher=hear)
 
 
-def _pictures_of(utterance, *, recipe, root, altered_copies):
-    """Manifest rows and JPEGs of one utterance, or the error that kept them back."""
+def _pictures_of(utterance, *, recipe, root, altered_copies, teacher):
+    """Manifest rows, JPEGs and embeddings of one utterance, or the error that kept them back."""
     key = os.path.relpath(os.path.abspath(utterance.path), root).replace(os.sep, "/")
-    rows, jpegs = [], []
+    rows, jpegs, embeddings = [], [], []
     try:
         # The published pictures show whole recordings, found to hold speech or not.
         listener = Listener(utterance.path, recipe, whole_if_short=recipe.level == "stored",
-                            margin_s=recipe.window_s / 2 if altered_copies else 0.0)
+                            margin_s=MARGIN_S if altered_copies or teacher else 0.0)
         versions = _versions(listener.windows(), utterance.gender, recipe, key, altered_copies)
-        for window, kind, samples in versions:
+        for window, kind, samples, voice in versions:
             front = _front(key, samples, recipe)
             jpegs.append(mfc.encode(mfc.picture(samples, recipe, front), recipe))
             rows.append(_row(utterance, window, kind))
+            if teacher:
+                embeddings.append(teacher.embed(window, voice))
         if not listener.recording.nonzero_samples:
             raise RecordingError(utterance.path, "found zeros only", "a voice",
                                  "record it again or leave it out")
     except RecordingError as error:
         return error
-    return rows, jpegs
+    return rows, jpegs, embeddings
+
+
+class _Teacher:
+    """An encoder that hears each voice once, however many pictures show it."""
+
+    def __init__(self, encoder, rate):
+        self._encoder, self._rate = encoder, rate
+        self._window = self._as_recorded = None
+
+    def embed(self, window, voice):
+        if voice is not window.surroundings:
+            return self._hear(voice)
+        if window is not self._window:
+            self._window, self._as_recorded = window, self._hear(voice)
+        return self._as_recorded
+
+    def _hear(self, voice):
+        if self._rate != RATE:
+            voice = soxr.resample(voice, self._rate, RATE)
+        return self._encoder.embed(voice)
 
 
 def _versions(windows, gender, recipe, key, altered_copies):
-    """Each window as it is and, as often as drawn for the recording, altered."""
+    """Each window as it is and, as often as drawn for the recording, altered.
+
+    With the samples that are shown, and those of the voice behind them.
+    """
     rng = np.random.default_rng([zlib.crc32(key.encode("utf-8", "surrogateescape")), 1])
     copies = int(altered_copies + rng.random())
     for window in windows:
-        yield window, "", window.samples
+        yield window, "", window.samples, window.surroundings
         around = altered(window.surroundings, recipe.sample_rate, gender, copies, rng)
-        for samples, kinds in around:
-            yield window, kinds, _shifted(samples, window, recipe, rng)
+        for samples, kinds, voice in around:
+            yield window, kinds, _shifted(samples, window, recipe, rng), voice
 
 
 def _shifted(samples, window, recipe, rng, reach=0.4):

@@ -11,6 +11,7 @@ import numpy as np
 from voxsight import files, splits
 from voxsight.augmentation import CHILD
 from voxsight.corpora import GENDERS, UNLABELLED, audiomnist_speaker, librispeech_chapter
+from voxsight.embeddings import ENCODERS
 from voxsight.errors import UsageError
 from voxsight.recipes import RECIPES, Recipe
 
@@ -66,9 +67,7 @@ def read_dataset(folder):
     UsageError
         if there is no dataset
     """
-    folder = Path(folder)
-    if (folder / "mfc_dataset").is_dir():
-        folder = folder / "mfc_dataset"
+    folder = _found(folder)
     if (folder / "manifest.csv").is_file():
         pictures = _from_manifest(folder)
     elif all((folder.parent / "maps" / f"{g}.json").is_file() for g in GENDERS):
@@ -81,6 +80,32 @@ def read_dataset(folder):
         raise UsageError(f"{folder}: found no picture, expected some of both genders; make "
                          "them with scripts/preprocess_wavs.py")
     return pictures, read_recipe(folder)
+
+
+def read_embeddings(folder, encoder):
+    """What an encoder heard in the voice behind each picture of a dataset.
+
+    Parameters
+    ----------
+    folder : str or os.PathLike
+    encoder : str
+        key of `embeddings.ENCODERS`
+
+    Returns
+    -------
+    np.ndarray [shape=(n, d), float32]
+        in the order of `read_dataset`
+
+    Raises
+    ------
+    UsageError
+        if the pictures were made without
+    """
+    path = _embeddings_path(_found(folder), encoder)
+    if not path.is_file():
+        raise UsageError(f"--teacher {encoder}: found no {path}, expected what it heard in each "
+                         f"picture; make them with preprocess_wavs.py --teacher {encoder}")
+    return np.fromfile(path, np.float16).reshape(-1, ENCODERS[encoder].size).astype(np.float32)
 
 
 def split_pictures(pictures, rule, share, seed):
@@ -141,6 +166,15 @@ def read_recipe(folder):
         raise UsageError(f"{path}: {error}; make the dataset again") from error
 
 
+def _found(folder):
+    inside = Path(folder) / "mfc_dataset"
+    return inside if inside.is_dir() else Path(folder)
+
+
+def _embeddings_path(folder, encoder):
+    return Path(folder) / f"{encoder}.float16"
+
+
 def _from_manifest(folder):
     return [Picture(path=str(folder / row["image"]), source=row["source"],
                     speaker=f"{row['corpus']}:{row['speaker']}", gender=row["gender"],
@@ -176,7 +210,8 @@ class DatasetWriter:
     folder, maps : str or os.PathLike
         where pictures and maps go
     settings : dict
-        contents of ``recipe.json``
+        contents of ``recipe.json``; a ``teacher`` named there gives every picture an
+        embedding
     """
 
     def __init__(self, folder, maps, settings):
@@ -186,12 +221,16 @@ class DatasetWriter:
         self._beside = self.folder / ".tmp-picture"
         self._claim(settings)
         self.rows = self._take_up()
+        self._embeddings = self._open_embeddings(settings.get("teacher"))
         self.done = {row["source"] for row in self.rows}
         self._counts = Counter(row["gender"] for row in self.rows)
         self._log = open(self._partial, "a", encoding="utf-8", errors="surrogateescape")
 
-    def add(self, rows, jpegs):
+    def add(self, rows, jpegs, embeddings=()):
         """Store the pictures of one recording; `rows` lack their ``image``."""
+        if self._embeddings:
+            self._embeddings.write(np.asarray(embeddings, np.float16).tobytes())
+            self._embeddings.flush()
         for row, jpeg in zip(rows, jpegs):
             row["image"] = f"{row['gender']}_{self._counts[row['gender']]}.jpg"
             self._counts[row["gender"]] += 1
@@ -215,6 +254,8 @@ class DatasetWriter:
     def close(self):
         """Leave what is done for the next run."""
         self._log.close()
+        if self._embeddings:
+            self._embeddings.close()
 
     def _claim(self, settings):
         path = self.folder / "recipe.json"
@@ -223,6 +264,14 @@ class DatasetWriter:
                              "those of this command; choose another --out or remove the "
                              "folder")
         files.write_json(path, settings)
+
+    def _open_embeddings(self, teacher):
+        if teacher is None:
+            return None
+        file = open(_embeddings_path(self.folder, teacher), "ab")
+        # A killed run may have written embeddings of pictures that are made again.
+        file.truncate(len(self.rows) * 2 * ENCODERS[teacher].size)
+        return file
 
     def _take_up(self):
         rows = []

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from voxsight import audio, files
+from voxsight import files
+from voxsight.audio import Recording
 from voxsight.errors import UsageError
 from voxsight.parallel import progress
-from voxsight.speech import SpeechTracker
+from voxsight.speech import SpeechTracker, speech_windows
 
 RATE = 16_000
+MARGIN_S = 0.5  # kept around speech: an encoder hears worse what is cut close
 LEVEL_DBFS = -30.0  # of the speech; Resemblyzer raises what is lower to it
 PARTIAL_S = 1.6  # shorter speech is repeated, not padded with silence
 
@@ -43,7 +45,7 @@ class Resemblyzer:
         self._encoder = VoiceEncoder("cpu", verbose=False)
 
     def embed(self, speech):
-        """Embedding of speech without its pauses.
+        """Embedding of speech without long pauses.
 
         Parameters
         ----------
@@ -79,8 +81,59 @@ def find_encoder(name):
     return ENCODERS[name]()
 
 
+class Voice:
+    """Speech of a recording as an encoder wants it: without long pauses, not endless.
+
+    Parameters
+    ----------
+    rate : int
+        Hz
+    longest_s : float
+        what comes later is left out
+    """
+
+    def __init__(self, rate, longest_s=60.0):
+        self._rate, self._left = rate, int(longest_s * rate)
+        self._parts, self._end = [], 0
+
+    def hearing(self, windows):
+        """The same windows, each heard as it passes.
+
+        Parameters
+        ----------
+        windows : iterable of Window
+            with `MARGIN_S` of surroundings
+
+        Yields
+        ------
+        Window
+        """
+        for window in windows:
+            self._hear(window)
+            yield window
+
+    def _hear(self, window):
+        origin = round(window.start_s * self._rate) - window.offset
+        for start_s, end_s in window.speech or ((window.start_s, window.end_s),):
+            # Margins of neighbours overlap, and nothing is heard twice.
+            start = max(self._end, origin, round((start_s - MARGIN_S) * self._rate))
+            part = window.surroundings[start - origin: round((end_s + MARGIN_S) * self._rate)
+                                       - origin][: self._left]
+            if len(part):
+                self._left -= len(part)
+                self._end = start + len(part)
+                self._parts.append(part)
+
+    @property
+    def samples(self):
+        """What was heard so far, shape (n,)."""
+        return np.concatenate(self._parts) if self._parts else np.zeros(0, np.float32)
+
+
 def speech_of(path):
-    """The speech of a recording at 16 kHz, pauses cut out; all of it where none is found.
+    """The speech of a recording at 16 kHz, half a second kept around it.
+
+    Its loudest stretch where no speech is found.
 
     Parameters
     ----------
@@ -94,10 +147,11 @@ def speech_of(path):
     ------
     RecordingError
     """
-    samples, rate = audio.read(path, RATE)
-    segments = SpeechTracker(rate).feed(samples, last=True)
-    parts = [samples[int(start * rate): int(end * rate)] for start, end in segments]
-    return np.concatenate(parts) if parts else samples
+    voice = Voice(RATE)
+    windows = speech_windows(Recording(path).blocks(RATE), RATE, 1.0, SpeechTracker(RATE), MARGIN_S)
+    for _ in voice.hearing(windows):
+        pass
+    return voice.samples
 
 
 def embed_recordings(paths, labels, encoder, folder="embeddings", *, quiet=False):

@@ -57,7 +57,7 @@ def make_learner(pictures, valid, size, config, *, embeddings=None, log_dir=None
         height and width the network sees, pixels
     config : TrainConfig
     embeddings : np.ndarray [shape=(n, d)], optional
-        what a teacher heard in the recording of each picture; the network then learns to
+        what a teacher heard in the voice behind each picture; the network then learns to
         tell that too, with outputs that are left out of what is saved
     log_dir : path, optional
         where TensorBoard's events go
@@ -77,7 +77,8 @@ def make_learner(pictures, valid, size, config, *, embeddings=None, log_dir=None
     set_seed(config.seed, reproducible=True)
     targets = np.array([[p.p_female] for p in pictures], np.float32)
     if embeddings is not None:
-        targets = np.hstack([targets, embeddings])
+        # All voices are alike to an encoder in much; what sets each apart is learnt.
+        targets = np.hstack([targets, embeddings - embeddings.mean(axis=0)])
     shown = TransformBlock(type_tfms=functools.partial(_load, size=size),
                            batch_tfms=[IntToFloatTensor()])
     block = DataBlock(

@@ -6,6 +6,7 @@ import numpy as np
 
 from voxsight import mfc
 from voxsight.checkpoint import GRAPH, LABELS, find_model, load_config, split_model
+from voxsight.embeddings import MARGIN_S, Voice
 from voxsight.errors import RecordingError, UsageError
 from voxsight.listening import Listener
 from voxsight.onnx_graph import INPUT, LOGITS, MAPS
@@ -140,16 +141,16 @@ class Classifier:
         Prediction
             with ``error`` set where the recording could not be read
         """
-        evidence, heard, voice = [], False, _Voice(self.config.recipe.sample_rate)
-        first = []
+        evidence, heard, first = [], False, []
         try:
-            listener = Listener(path, self.config.recipe)
-            for answers in self._answers(listener.windows()):
+            listener = Listener(path, self.config.recipe,
+                                margin_s=MARGIN_S if self._second else 0.0)
+            voice = Voice(self.config.recipe.sample_rate) if self._second else None
+            windows = voice.hearing(listener.windows()) if voice else listener.windows()
+            for answers in self._answers(windows):
                 evidence += [answer.log_odds for answer in answers]
                 heard = heard or any(answer.speech for answer in answers)
                 first += [answer.samples for answer in answers[: PITCHED - len(first)]]
-                if self._second:
-                    voice.add(answers)
                 for answer in answers if keep is not None else ():
                     keep.append(answer)
         except RecordingError as error:
@@ -169,7 +170,7 @@ class Classifier:
         if not self._second:
             return float(self.config.calibration.p_female(evidence))
         return self._second.p_female(evidence / self.config.calibration.temperature,
-                                     voice.samples(), self.config.recipe.sample_rate)
+                                     voice.samples, self.config.recipe.sample_rate)
 
     def label(self, p_female, heard=True):
         """Label for a probability."""
@@ -232,29 +233,6 @@ def _why_uncertain(windows, rate, speech_s):
         return f"pitch {f0:.0f} Hz lies between the groups"
     usual = LABELS[0] if f0 > high else LABELS[1]
     return f"pitch {f0:.0f} Hz is more usual for {usual}, the rest of the voice is not"
-
-
-class _Voice:
-    """Speech of a recording as a speaker encoder wants it: without pauses, not endless."""
-
-    longest_s = 60.0
-
-    def __init__(self, rate):
-        self._rate, self._parts, self._left = rate, [], int(self.longest_s * rate)
-
-    def add(self, answers):
-        for answer in answers:
-            # A picture's padding lies before and after what was heard.
-            middle = (answer.start_s + answer.end_s) / 2
-            start_s = middle - len(answer.samples) / self._rate / 2
-            for span in answer.speech or ((answer.start_s, answer.end_s),):
-                first, last = (max(0, round((t - start_s) * self._rate)) for t in span)
-                part = answer.samples[first:last][: self._left]
-                self._left -= len(part)
-                self._parts.append(part)
-
-    def samples(self):
-        return np.concatenate(self._parts) if self._parts else np.zeros(0, np.float32)
 
 
 def _second_opinion(model):

@@ -11,7 +11,13 @@ from voxsight import splits
 from voxsight.calibration import fit_calibration
 from voxsight.checkpoint import Architecture, ModelConfig, save_model
 from voxsight.corpora import GENDERS, UNLABELLED
-from voxsight.datasets import altered_copies_of, read_dataset, split_pictures
+from voxsight.datasets import (
+    altered_copies_of,
+    read_dataset,
+    read_embeddings,
+    split_pictures,
+)
+from voxsight.embeddings import embed_recordings
 from voxsight.evaluation import figures
 from voxsight.learner import fit, log_odds, make_learner, torchvision_state
 from voxsight.model_card import model_card
@@ -48,16 +54,18 @@ def train(dataset, out, config, *, argv=(), quiet=False):
         pictures = [p for p in pictures if p.gender != UNLABELLED]
     kept, valid = split_pictures(pictures, config.split, config.valid, config.seed)
     size = tuple(config.size or (recipe.height, recipe.width))
-    embeddings = _taught(kept, config.teacher, quiet)
+    embeddings = None
+    if config.teacher:
+        row = {p.path: i for i, p in enumerate(pictures)}
+        embeddings = read_embeddings(dataset, config.teacher)[[row[p.path] for p in kept]]
     learn = make_learner(kept, valid, size, config, log_dir=Path("runs") / Path(out).name,
                          embeddings=embeddings, quiet=quiet)
     history = fit(learn, config)
     held_out = {kept[i].source for i in valid}
     model, answers = finish(learn, recipe, kept, valid, config, out, history=history,
                             argv=argv, altered=altered_copies_of(pictures, held_out))
-    if embeddings is not None:
-        heard = dict(zip((p.source for p in kept), embeddings))
-        save_opinion(out, _second_opinion(kept, valid, heard, answers, model, config.teacher))
+    if config.teacher:
+        save_opinion(out, _second_opinion(kept, valid, answers, model, config.teacher, quiet))
     return model
 
 
@@ -132,28 +140,23 @@ def by_recording(pictures, evidence):
             [speaker for _, speaker, _ in groups])
 
 
-def _taught(pictures, teacher, quiet):
-    """What the teacher hears in the recording of each picture."""
-    if teacher is None:
-        return None
-    from voxsight.embeddings import embed_recordings
-
-    return embed_recordings([p.source for p in pictures], [p.gender for p in pictures],
-                            teacher, quiet=quiet)
-
-
-def _second_opinion(kept, valid, heard, answers, model, encoder):
+def _second_opinion(kept, valid, answers, model, encoder, quiet):
     """What the teacher itself would say, fitted on the recordings that trained."""
+    def heard(pictures):
+        recordings = {(p.source, p.speaker, p.gender): p for p in pictures}.values()
+        return list(recordings), embed_recordings([p.source for p in recordings],
+                                                  [p.gender for p in recordings], encoder,
+                                                  quiet=quiet)
+
     validating = [kept[i] for i in valid]
-    clean = [p for p in kept if not p.augmentation and p.gender != UNLABELLED]
     held_out = {p.source for p in validating}
-    train = list({p.source: p for p in clean if p.source not in held_out}.values())
-    opinion = fit_opinion(encoder, np.array([heard[p.source] for p in train]),
-                          [p.gender == "female" for p in train], [p.speaker for p in train])
+    train, embeddings = heard(p for p in kept if not p.augmentation and p.gender != UNLABELLED
+                              and p.source not in held_out)
+    opinion = fit_opinion(encoder, embeddings, [p.gender == "female" for p in train],
+                          [p.speaker for p in train])
     evidence, is_female, _ = answers
-    sources = list(dict.fromkeys((p.source, p.speaker, p.gender) for p in validating))
-    heard_of = opinion.log_odds(np.array([heard[source] for source, _, _ in sources]))
-    both = together(evidence / model.calibration.temperature, heard_of)
+    both = together(evidence / model.calibration.temperature,
+                    opinion.log_odds(heard(validating)[1]))
     return dataclasses.replace(opinion, calibration=fit_calibration(both, is_female))
 
 

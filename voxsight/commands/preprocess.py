@@ -26,6 +26,9 @@ def configure(parser):
                         help="share of recordings whose windows also get an altered copy: "
                              "another pitch, noise, a room, a microphone, a telephone "
                              "(%(default)s); above 1, several copies of each")
+    parser.add_argument("--teacher", choices=["resemblyzer"],
+                        help="encoder that hears the voice of each picture, for "
+                             "train_model.py --teacher")
 
 
 def run(args):
@@ -47,7 +50,8 @@ def run(args):
     source = Path(args.source)
     root = source.parent if source.is_file() else source
     done = convert(utterances, recipe, args.out, args.maps, root=root,
-                   altered_copies=args.augment, jobs=args.jobs, quiet=args.quiet)
+                   altered_copies=args.augment, teacher=args.teacher, jobs=args.jobs,
+                   quiet=args.quiet)
     for failure in done.failures:
         report(failure)
     print(f"{args.out}: {done.pictures} pictures; {done.recordings} recordings converted, "
