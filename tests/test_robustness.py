@@ -6,9 +6,10 @@ import soundfile
 from conftest import MY_WAVS
 
 from voxsight import audio
-from voxsight.conditions import CONDITIONS, EQUIVALENT, write_under
+from voxsight.conditions import CONDITIONS, EQUIVALENT, UNUSUAL, write_under
 from voxsight.conversations import Stretch, build, compare
 from voxsight.corpora import Utterance
+from voxsight.pitch import median_f0
 
 VOICES = [("slt_fox", "female"), ("slt_hello", "female"), ("rms_morning", "male"),
           ("kal_count", "male")]
@@ -63,6 +64,21 @@ def test_conditions_by_their_names(spoken, tmp_path, rng):
     assert np.sum(loudest**2) >= 0.999 * max(energies)
 
 
+def test_unusual_voices(spoken, tmp_path, rng):
+    """By the pitch that another algorithm hears in them."""
+    samples, rate = spoken("kal_count")
+    voices = {name: soundfile.read(write_under(name, tmp_path / "x", samples, rate, [], rng))[0]
+              for name in UNUSUAL}
+    assert median_f0(voices["whispered"], rate) is None
+    assert len(voices["sustained vowel"]) == rate
+    tenths = np.split(voices["sustained vowel"][rate // 10: -rate // 10], 4)
+    pitches = [median_f0(part, rate) for part in tenths]
+    assert max(pitches) < 1.02 * min(pitches) and 80 < pitches[0] < 150
+    assert len(voices["sung"]) == pytest.approx(2 * len(samples), rel=0.01)
+    spoken_f0, sung_f0 = median_f0(samples, rate), median_f0(voices["sung"], rate)
+    assert sung_f0 == pytest.approx(spoken_f0, rel=0.12)
+
+
 def test_command_measures_every_condition(script, voices, noise, tmp_path):
     done = script("measure_robustness", "models/default", f"csv:{voices}", "--noise", noise,
                   "--out", tmp_path / "out", "--json", "--quiet")
@@ -72,7 +88,7 @@ def test_command_measures_every_condition(script, voices, noise, tmp_path):
     assert found["as recorded"]["figures"]["n"] == 4
     assert found["as recorded"]["near"] == 1.0 and found["48 kHz"]["near"] == 1.0
     text = (tmp_path / "out" / "robustness.md").read_text()
-    assert "voxsight robustness" in text and text.count("\n| ") == 1 + 16
+    assert "voxsight robustness" in text and text.count("\n| ") == 2 + len(CONDITIONS)
     stored = json.loads((tmp_path / "out" / "robustness.json").read_text())
     assert stored["conditions"] == found
     done = script("evaluate_model", "models/default", tmp_path / "out" / "predictions.csv",

@@ -1,9 +1,10 @@
 """Recordings as they come from elsewhere: conditions that a model is measured under.
 
 `DEGRADED` takes something from the voice; `EQUIVALENT` leaves what a listener hears the
-same, so that an answer should not move; `SHORTENED` leaves little. None of them is used in
-training: rooms are computed from mirror images and noise is recorded, where training draws
-both at random.
+same, so that an answer should not move; `SHORTENED` leaves little; `UNUSUAL` are ways to use
+a voice that no training corpus holds, simulated with the WORLD vocoder. None of them is used
+in training: rooms are computed from mirror images and noise is recorded, where training
+draws both at random.
 """
 
 import functools
@@ -14,9 +15,11 @@ import soxr
 
 from voxsight import degradation
 from voxsight.errors import UsageError
+from voxsight.vocoder import Vocoder
 
 SILENCE_S = 3.0
 LOUDEST_S = 0.3
+SUSTAINED_S = 1.0
 ROOM_M, SOURCE_M, MICROPHONE_M = (4.0, 3.2, 2.6), (1.0, 1.1, 1.5), (2.9, 2.2, 1.2)
 ABSORPTION = 0.15  # of the walls, which makes a reverberation time of 0.2 s
 NOISE_SNR_DB = 10.0
@@ -81,6 +84,10 @@ def _loudest(samples, rate, noises, rng):
     return samples[start: start + size], rate
 
 
+def _with_vocoder(samples, rate, noises, rng, *, use):
+    return use(Vocoder(samples, rate)), rate
+
+
 DEGRADED = {"telephone": telephone, "noise at 10 dB": noise, "small room": room,
             "Opus at 16 kbit/s": opus}
 EQUIVALENT = {
@@ -96,7 +103,13 @@ EQUIVALENT = {
     "MP3": _as_it_is,
 }
 SHORTENED = {"loudest 0.3 s": _loudest}
-CONDITIONS = DEGRADED | EQUIVALENT | SHORTENED
+UNUSUAL = {
+    "whispered": functools.partial(_with_vocoder, use=Vocoder.whispered),
+    "sung": functools.partial(_with_vocoder, use=Vocoder.sung),
+    "sustained vowel": functools.partial(
+        _with_vocoder, use=functools.partial(Vocoder.sustained, duration_s=SUSTAINED_S)),
+}
+CONDITIONS = DEGRADED | EQUIVALENT | SHORTENED | UNUSUAL
 
 
 def write_under(condition, path, samples, rate, noises, rng):

@@ -37,7 +37,9 @@ class Vocoder:
         coarse, times = pyworld.dio(x, rate, F0_FLOOR_HZ, F0_CEIL_HZ, frame_period=FRAME_MS)
         self._f0 = pyworld.stonemask(x, coarse, times, rate)
         self._envelope = pyworld.cheaptrick(x, self._f0, times, rate)
-        self._aperiodicity = pyworld.d4c(x, self._f0, times, rate)
+        # D4C tells voiced from unvoiced by what lies up to 7.9 kHz, where that is recorded.
+        threshold = 0.85 if rate >= 16_000 else 0.0
+        self._aperiodicity = pyworld.d4c(x, self._f0, times, rate, threshold=threshold)
         voiced = self._f0[self._f0 > 0]
         self.median_f0 = float(np.median(voiced)) if len(voiced) >= MIN_VOICED else None
 
@@ -62,10 +64,42 @@ class Vocoder:
         if self.median_f0 is not None:
             melody = (self._f0[voiced] / self.median_f0) ** liveliness
             f0[voiced] = np.clip((median_f0 or self.median_f0) * melody, 50.0, 800.0)
-        samples = _world().synthesize(f0, _stretched(self._envelope, formants),
-                                       _stretched(self._aperiodicity, formants),
-                                       self.rate, FRAME_MS)
-        samples = np.resize(samples, self._n)
+        samples = self._synthesised(f0, _stretched(self._envelope, formants),
+                                    _stretched(self._aperiodicity, formants))
+        return np.resize(samples, self._n)
+
+    def whispered(self):
+        """The same words with breath instead of pitch; shape (n,), float32."""
+        samples = self._synthesised(np.zeros_like(self._f0), self._envelope, self._aperiodicity)
+        return np.resize(samples, self._n)
+
+    def sustained(self, duration_s):
+        """The loudest periodic 10 ms held; shape (duration_s * rate,), float32."""
+        periodic = self._envelope.sum(axis=1) * (1 - self._aperiodicity.mean(axis=1))
+        held = np.full(int(duration_s * 1000 / FRAME_MS) + 1, int(periodic.argmax()))
+        samples = self._synthesised(self._f0[held], self._envelope[held], self._aperiodicity[held])
+        return samples[: int(duration_s * self.rate)]
+
+    def sung(self, slower=2):
+        """The same words `slower` times as slow, a note with vibrato for each voiced stretch.
+
+        Notes are the nearest of the equal-tempered scale; vibrato is half a semitone at
+        5.5 Hz, what trained singers do.
+        """
+        f0 = self._f0.copy()
+        for stretch in np.split(np.arange(len(f0)), np.flatnonzero(np.diff(f0 > 0)) + 1):
+            if f0[stretch[0]] > 0:
+                semitones = 12 * np.log2(np.median(f0[stretch]) / 440.0)
+                f0[stretch] = 440.0 * 2 ** (np.round(semitones) / 12)
+        frames = np.repeat(np.arange(len(f0)), slower)
+        vibrato = 0.5 * np.sin(2 * np.pi * 5.5 * np.arange(len(frames)) * FRAME_MS / 1000)
+        return self._synthesised(f0[frames] * 2 ** (vibrato / 12), self._envelope[frames],
+                                 self._aperiodicity[frames])
+
+    def _synthesised(self, f0, envelope, aperiodicity):
+        """As loud as what was analysed."""
+        samples = _world().synthesize(f0, np.ascontiguousarray(envelope),
+                                      np.ascontiguousarray(aperiodicity), self.rate, FRAME_MS)
         peak = float(np.abs(samples).max()) or 1.0
         return (samples * (self._scale / peak)).astype(np.float32)
 
