@@ -3,6 +3,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -16,6 +17,7 @@ from voxsight.calibration import Calibration
 from voxsight.corpora import read_corpus
 from voxsight.degradation import coloured_noise
 from voxsight.deployment import deploy, find_inputs
+from voxsight.errors import UsageError
 from voxsight.prediction import Classifier, WindowAnswer, _why_uncertain
 from voxsight.timeline import smoothed, timeline
 
@@ -280,11 +282,38 @@ def test_a_damaged_or_missing_model_is_named(script, tmp_path, tiny_model):
     done = script("deploy_model", MY_WAVS, "--model", tmp_path / "none")
     assert done.returncode == 2 and "expected a model folder" in done.stderr
     damaged = tmp_path / "damaged"
-    damaged.mkdir()
-    for path in tiny_model[0].iterdir():
-        (damaged / path.name).write_bytes(path.read_bytes()[:5000])
-    done = script("deploy_model", MY_WAVS, "--model", damaged)
-    assert done.returncode == 2 and "Traceback" not in done.stderr
+    shutil.copytree(tiny_model[0], damaged)
+    (damaged / "model.onnx").write_bytes((damaged / "model.onnx").read_bytes()[:5000])
+    for inputs in (MY_WAVS, MY_WAVS / "slt_fox.wav"):  # by several processes and by this one
+        done = script("deploy_model", inputs, "--model", damaged)
+        assert done.returncode == 2 and "Traceback" not in done.stderr
+        assert "model.onnx is not as it was written" in done.stderr
+
+
+def _cut(path):
+    path.write_bytes(path.read_bytes()[:-3])
+
+
+def _edited(path):
+    content = bytearray(path.read_bytes())
+    content[content.index(b"1", len(content) // 2)] = ord("2")
+    path.write_bytes(content)
+
+
+def _of_another_model(path):
+    path.write_bytes((ROOT / "models" / "default" / path.name).read_bytes())
+
+
+@pytest.mark.parametrize("name", ["config.json", "weights.safetensors", "model.onnx"])
+@pytest.mark.parametrize("change", [_cut, _edited, _of_another_model])
+def test_a_changed_model_is_refused(tiny_model, tmp_path, name, change):
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_model[0], folder)
+    Classifier(folder)
+    change(folder / name)
+    with pytest.raises(UsageError, match="restore the folder") as refusal:
+        Classifier(folder)
+    assert name in str(refusal.value)
 
 
 def test_answering_is_light():

@@ -135,6 +135,9 @@ def test_opinion_separates_and_survives_its_file(tmp_path, rng):
     save_opinion(tmp_path, opinion)
     stored = load_opinion(tmp_path, "resemblyzer")
     np.testing.assert_allclose(stored.log_odds(embeddings), log_odds, atol=1e-5)
+    (tmp_path / "resemblyzer.safetensors").write_bytes(b"otherwise")
+    with pytest.raises(UsageError, match="restore the folder"):
+        load_opinion(tmp_path, "resemblyzer")
     assert together(2.0, -1.0) == pytest.approx(0.3 * 2.0 - 0.7)
 
 

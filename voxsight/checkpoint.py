@@ -91,12 +91,17 @@ def save_model(folder, state, config, history=(), card=None):
         files.write_csv(folder / HISTORY, list(history[0]), history)
     if card:
         files.write_bytes(folder / CARD, card.encode())
-    digests = {name: files.sha256(folder / name) for name in (WEIGHTS, GRAPH)}
-    files.write_json(folder / CONFIG, config.to_dict() | {"sha256": digests})
+    files.write_sealed_json(folder / CONFIG, config.to_dict(), (WEIGHTS, GRAPH))
 
 
-def load_config(folder):
+def load_config(folder, *, files_too=False):
     """Config of a model folder.
+
+    Parameters
+    ----------
+    folder : str or os.PathLike
+    files_too : bool
+        check that weights and graph are those that belong to it
 
     Returns
     -------
@@ -105,7 +110,7 @@ def load_config(folder):
     Raises
     ------
     UsageError
-        if the folder is no model, or its config is not one
+        if the folder is no model, or a file of it was changed or cut
     """
     folder = find_model(folder)
     for name in (CONFIG, WEIGHTS, GRAPH):
@@ -113,15 +118,15 @@ def load_config(folder):
             raise UsageError(f"{folder}: found no {name}, expected a model folder; name one "
                              "with --model, or train one with scripts/train_model.py")
     try:
-        values = files.read_json(folder / CONFIG)
+        values = files.read_sealed_json(folder / CONFIG, files_too=files_too)
         architecture = {key: tuple(value) if isinstance(value, list) else value
                         for key, value in values["architecture"].items()}
         return ModelConfig(Architecture(**architecture), Recipe.from_dict(values["recipe"]),
                            Calibration(**values["calibration"]), values["training"],
                            values["figures"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{folder / CONFIG}: not the config of a model ({error}); restore "
-                         "the file or train again") from error
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        raise UsageError(f"{folder / CONFIG}: not the config of this model ({error}); restore "
+                         "the folder or train again") from error
 
 
 def find_model(model):

@@ -9,6 +9,8 @@ import os
 import tempfile
 from pathlib import Path
 
+SEAL = "sha256"  # key of the digests in sealed JSON
+
 
 @contextlib.contextmanager
 def replacing(path):
@@ -54,6 +56,53 @@ def read_json(path):
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
+def write_sealed_json(path, values, names=()):
+    """Write `values` as JSON with digests of files beside it, and of itself.
+
+    Parameters
+    ----------
+    path : path
+    values : dict
+    names : sequence of str
+        files in the same folder, written before
+    """
+    path = Path(path)
+    digests = {name: sha256(path.parent / name) for name in names}
+    digests[path.name] = _digest_of(values | {SEAL: digests})
+    write_json(path, values | {SEAL: digests})
+
+
+def read_sealed_json(path, *, files_too=False):
+    """Values that `write_sealed_json` wrote, if they are still the same.
+
+    Parameters
+    ----------
+    path : path
+    files_too : bool
+        compare the files beside it with their digests too
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    ValueError
+        says which file was changed or cut, or lacks its digest
+    """
+    path = Path(path)
+    values = read_json(path)
+    digests = dict(values.pop(SEAL))
+    if digests.pop(path.name, None) != _digest_of(values | {SEAL: digests}):
+        raise ValueError("it is not as it was written")
+    for name, expected in digests.items() if files_too else ():
+        found = sha256(path.parent / name)
+        if found != expected:
+            raise ValueError(f"{name} is not as it was written: found SHA-256 {found[:12]}..., "
+                             f"expected {expected[:12]}...")
+    return values
+
+
 def csv_line(values):
     """One line of CSV, with its newline, quoted where it must be."""
     out = io.StringIO()
@@ -78,6 +127,11 @@ def sha256(path):
     """Hexadecimal SHA-256 digest of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digest_of(values):
+    text = json.dumps(values, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _umask():

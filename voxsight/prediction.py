@@ -111,7 +111,7 @@ class Classifier:
     def __init__(self, model="models/default", *, min_confidence=None, threads=1):
         import onnxruntime
 
-        self.config = load_config(model)
+        self.config = load_config(model, files_too=True)
         self._second = _second_opinion(model)
         calibration = self._second.calibration if self._second else self.config.calibration
         self.min_confidence = (calibration.min_confidence if min_confidence is None

@@ -9,7 +9,7 @@ import soxr
 from voxsight.calibration import Calibration
 from voxsight.embeddings import RATE
 from voxsight.errors import UsageError
-from voxsight.files import read_json, replacing, write_json
+from voxsight.files import read_sealed_json, replacing, write_sealed_json
 
 WEIGHTS, CONFIG = "{encoder}.safetensors", "{encoder}.json"
 SHARE = 0.7  # of the second opinion in the evidence; the rest is the picture network's
@@ -111,9 +111,10 @@ def save_opinion(folder, opinion):
     with replacing(Path(folder) / WEIGHTS.format(encoder=opinion.encoder)) as temporary:
         save_file({"weight": np.asarray(opinion.weights, np.float32),
                    "bias": np.array([opinion.bias], np.float32)}, temporary)
-    write_json(Path(folder) / CONFIG.format(encoder=opinion.encoder),
-               {"encoder": opinion.encoder, "share": SHARE,
-                "calibration": dataclasses.asdict(opinion.calibration)})
+    name = WEIGHTS.format(encoder=opinion.encoder)
+    write_sealed_json(Path(folder) / CONFIG.format(encoder=opinion.encoder),
+                      {"encoder": opinion.encoder, "share": SHARE,
+                       "calibration": dataclasses.asdict(opinion.calibration)}, (name,))
 
 
 def load_opinion(folder, encoder):
@@ -122,7 +123,7 @@ def load_opinion(folder, encoder):
     Raises
     ------
     UsageError
-        if the model was trained without
+        if the model was trained without, or a file of it was changed or cut
     """
     from safetensors.numpy import load_file
 
@@ -131,7 +132,11 @@ def load_opinion(folder, encoder):
         raise UsageError(f"{folder}+{encoder}: found no {path.name}, expected the second opinion "
                          "of this model; name the model alone, or train it with --teacher "
                          f"{encoder}")
+    about = Path(folder) / CONFIG.format(encoder=encoder)
+    try:
+        calibration = Calibration(**read_sealed_json(about, files_too=True)["calibration"])
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        raise UsageError(f"{about}: not of this second opinion ({error}); restore the folder or "
+                         "train again") from error
     tensors = load_file(path)
-    about = read_json(Path(folder) / CONFIG.format(encoder=encoder))
-    return LinearOpinion(encoder, tensors["weight"], float(tensors["bias"][0]),
-                         Calibration(**about["calibration"]))
+    return LinearOpinion(encoder, tensors["weight"], float(tensors["bias"][0]), calibration)
