@@ -2,6 +2,7 @@
 # make test: full install, all tests
 # make model CORPORA=DIR: retrain models/default
 # make measure CORPORA=DIR: how models/default holds on voices and in conditions it never met
+# make bench: speed and memory, to docs/benchmarks.md
 # make audiomnist CORPORA=DIR: the AudioMNIST table, from the published pictures
 # make audiomnist-waveforms AUDIOMNIST=DIR: the same from one's own copy, voxsight recipe
 
@@ -19,7 +20,7 @@ TRAIN = $(PY) scripts/train_model.py $(TRAINING) --valid 0.15 --head-epochs 0 --
 DEVELOPMENT = librispeech:$(CORPORA)/LibriSpeech:test-other audiomnist:$(CORPORA)/audiomnist_az \
     csv:$(CORPORA)/ravdess/manifest.csv csv:$(CORPORA)/baved/manifest.csv
 
-.PHONY: demo test lint model measure audiomnist audiomnist-waveforms clean
+.PHONY: demo test lint model measure bench audiomnist audiomnist-waveforms clean
 
 demo: $(VENV)/light
 	$(PY) scripts/deploy_model.py my_wavs/ --heatmaps results/demo
@@ -50,6 +51,9 @@ measure: $(VENV)/full
 	    --noise $(CORPORA)/nonspeech --without 1688 --out results/default_model
 	$(PY) scripts/evaluate_model.py models/default $(CORPORA)/speechocean762_children/manifest.csv \
 	    --out results/default_children --by sex,age,pitch
+
+bench: $(VENV)/full
+	$(PY) benchmarks/run.py --out docs/benchmarks.md
 
 audiomnist: $(VENV)/full
 	test -n "$(CORPORA)" || { echo "name the folder of the corpora: make audiomnist CORPORA=DIR"; exit 2; }

@@ -261,13 +261,13 @@ def test_names_of_any_kind(script, tmp_path):
     folder = tmp_path / "odd"
     folder.mkdir()
     voice = (MY_WAVS / "slt_three.wav").read_bytes()
-    names = [b"with space.wav", b'double"quote.wav', b"new\nline.wav",
+    names = [b"with space.wav", b'double"quote.wav', b"new\nline.wav", b"l" * 251 + b".wav",
              "\u00e9\U0001f600.wav".encode(), b"bytes\xff.wav", b"no\xff sound.wav"]
     for name in names:
         with open(os.path.join(os.fsencode(folder), name), "wb") as file:
             file.write(b"only words" if name.startswith(b"no") else voice)
     done = script("deploy_model", folder, "--csv", tmp_path / "a.csv", "--json", "--timeline",
-                  tmp_path / "t")
+                  tmp_path / "t", "--pictures", tmp_path / "p", "--heatmaps", tmp_path / "h")
     assert done.returncode == 1 and "Traceback" not in done.stderr
     rows = json.loads(done.stdout)
     found = {os.path.basename(os.fsencode(row["path"])): row for row in rows}

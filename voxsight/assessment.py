@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from voxsight import files, mfc
+from voxsight.audio import undecodable
 from voxsight.checkpoint import load_config
 from voxsight.corpora import read_corpus
 from voxsight.datasets import read_dataset, split_pictures
@@ -156,7 +157,7 @@ def assess_recordings(utterances, model, *, mistakes=None, jobs=None, quiet=Fals
     list of Answer
     """
     make = functools.partial(_assessor, str(model), mistakes)
-    results = ordered_map(make, utterances, jobs)
+    results = ordered_map(make, utterances, jobs, lost_answer)
     return list(progress(results, len(utterances), desc="recordings", unit="recording",
                          quiet=quiet))
 
@@ -296,7 +297,7 @@ GROUPS = {
 def mistake_name(answer):
     """Path of a mistake's copy below the folder of mistakes, without its ending."""
     words = f"{answer.speaker}_{Path(answer.path).stem}"
-    return f"{answer.gender}/" + re.sub(r"[^\w.-]+", "_", words)
+    return f"{answer.gender}/" + files.fitting_name(re.sub(r"[^\w.-]+", "_", words))
 
 
 def _assessor(model, mistakes):
@@ -331,12 +332,22 @@ def assess_recording(utterance, classifier, path=None):
     prediction = classifier.answer(path or utterance.path, keep=windows)
     rate = classifier.config.recipe.sample_rate
     pitches = [f0 for window in windows if (f0 := median_f0(window.samples, rate))]
+    f0_hz = float(np.median(pitches)) if pitches else None
+    return _labelled(utterance, prediction, f0_hz), prediction, windows
+
+
+def lost_answer(utterance):
+    """Answer for a recording on which a process died."""
+    reason = undecodable(utterance.path).reason
+    return _labelled(utterance, Prediction(utterance.path, error=reason))
+
+
+def _labelled(utterance, prediction, f0_hz=None):
     return Answer(
         path=os.fspath(utterance.path), speaker=f"{utterance.corpus}:{utterance.speaker}",
         gender=utterance.gender, corpus=utterance.corpus, age=utterance.age,
         accent=utterance.accent, label=prediction.label, p_female=prediction.p_female,
-        duration_s=prediction.duration_s, error=prediction.error,
-        f0_hz=float(np.median(pitches)) if pitches else None), prediction, windows
+        duration_s=prediction.duration_s, error=prediction.error, f0_hz=f0_hz)
 
 
 def _copy_mistake(answer, path, folder):

@@ -13,8 +13,10 @@ import soundfile
 import soxr
 
 from voxsight.errors import RecordingError
+from voxsight.parallel import cpu_limit
 
 BLOCK_S = 4.0
+DECODING_LIMIT_S = 5.0  # of computing for a header or a block; usual are milliseconds
 MIN_RATE_HZ, MAX_RATE_HZ = 4_000, 192_000
 MAX_CHANNELS = 64
 DC_CUTOFF_HZ = 20.0
@@ -52,10 +54,11 @@ class Recording:
         self.path = str(path)
         self.samples = self.nonzero_samples = 0
         check_is_file(path)
-        try:
-            self._source = _Sndfile(path)
-        except soundfile.LibsndfileError as refusal:
-            self._source = _open_with_ffmpeg(path, str(refusal))
+        with cpu_limit(DECODING_LIMIT_S):
+            try:
+                self._source = _Sndfile(path)
+            except soundfile.LibsndfileError as refusal:
+                self._source = _open_with_ffmpeg(path, str(refusal))
         self.rate, self.channels = self._source.rate, self._source.channels
         self.stored_as_integers = self._source.stored_as_integers
         self._check_header()
@@ -92,7 +95,7 @@ class Recording:
 
     def _mono_blocks(self):
         try:
-            for block in self._source.blocks(max(1, int(self.rate * BLOCK_S))):
+            for block in self._decoded():
                 if not np.isfinite(block).all():
                     self._refuse("found samples that are NaN or infinite", "finite samples",
                                  "export it again")
@@ -109,6 +112,15 @@ class Recording:
         if not self.samples:
             self._refuse("found a sound file without samples", "at least one sample",
                          "record it again")
+
+    def _decoded(self):
+        blocks = self._source.blocks(max(1, int(self.rate * BLOCK_S)))
+        while True:
+            with cpu_limit(DECODING_LIMIT_S):
+                block = next(blocks, None)
+            if block is None:
+                return
+            yield block
 
     def _check_header(self):
         if not MIN_RATE_HZ <= self.rate <= MAX_RATE_HZ:
@@ -250,6 +262,12 @@ def high_pass(blocks, rate, cutoff_hz=DC_CUTOFF_HZ):
         yield block - averages
 
 
+def undecodable(path):
+    """Error of a file on which its decoder crashed or did not come to an end."""
+    return RecordingError(path, "found sound that no decoder comes through", f"a {FORMATS} file",
+                          "export it again or leave it out")
+
+
 def check_is_file(path):
     """Raise RecordingError unless `path` is a file that holds something."""
     path = Path(path)
@@ -258,7 +276,10 @@ def check_is_file(path):
             raise RecordingError(path, "found a folder", "a sound file", "name a file in it")
         if not path.exists():
             raise RecordingError(path, "found no such file", "a sound file", "check the path")
-        if path.is_file() and not path.stat().st_size:
+        if not path.is_file():
+            raise RecordingError(path, "found a pipe or a device", "a sound file",
+                                 "store it in a file first")
+        if not path.stat().st_size:
             raise RecordingError(path, "found an empty file", f"a {FORMATS} file",
                                  "record or copy it again")
     except OSError as error:

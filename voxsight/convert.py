@@ -1,5 +1,6 @@
 """Recordings of a corpus to a folder of pictures, on all cores, resumable."""
 
+import contextlib
 import dataclasses
 import functools
 import os
@@ -8,7 +9,8 @@ import zlib
 import numpy as np
 import soxr
 
-from voxsight import mfc
+from voxsight import files, mfc
+from voxsight.audio import undecodable
 from voxsight.augmentation import altered_copies as altered
 from voxsight.datasets import DatasetWriter
 from voxsight.embeddings import MARGIN_S, RATE, find_encoder
@@ -57,18 +59,18 @@ def convert(utterances, recipe, out, maps, *, root, altered_copies=0.0, teacher=
     Raises
     ------
     UsageError
-        if `out` holds pictures made with other settings
+        if `out` holds pictures made with other settings, or another run writes there
     """
     settings = {"recipe": recipe.to_dict(), "augment": altered_copies}
     if teacher:
         settings["teacher"] = teacher
-    writer = DatasetWriter(out, maps, settings)
-    todo = [u for u in utterances if os.path.abspath(u.path) not in writer.done]
     make = functools.partial(_picture_maker, recipe, os.path.abspath(root), altered_copies,
                              teacher)
     failures = []
-    try:
-        results = ordered_map(make, todo, jobs)
+    with (files.only_writer(out),
+          contextlib.closing(DatasetWriter(out, maps, settings)) as writer):
+        todo = [u for u in utterances if os.path.abspath(u.path) not in writer.done]
+        results = ordered_map(make, todo, jobs, lambda lost: undecodable(lost.path))
         for result in progress(results, len(todo), desc="MFC pictures", unit="recording",
                                quiet=quiet):
             if isinstance(result, RecordingError):
@@ -76,8 +78,6 @@ def convert(utterances, recipe, out, maps, *, root, altered_copies=0.0, teacher=
             else:
                 writer.add(*result)
         writer.finish()
-    finally:
-        writer.close()
     return Conversion(len(writer.rows), len(todo) - len(failures),
                       len(utterances) - len(todo), tuple(failures))
 

@@ -1,5 +1,6 @@
 """Answers for many recordings: rows, heat maps, pictures and timelines, in their order."""
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -8,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 from voxsight import files, mfc
+from voxsight.audio import undecodable
 from voxsight.checkpoint import CONFIG, find_model, load_config
 from voxsight.corpora import sound_files
 from voxsight.errors import RecordingError
@@ -98,24 +100,29 @@ def deploy(paths, model, *, outputs=Outputs(), csv=None, min_confidence=None, jo
     Raises
     ------
     UsageError
-        if the model is missing
+        if the model is missing, or another run writes to `csv`
     """
     load_config(model)  # a missing model is said before anything is written
     inputs = find_inputs(paths)
     settings = [files.sha256(find_model(model) / CONFIG), min_confidence,
                 dataclasses.asdict(outputs)]
-    journal = _Journal(csv, settings)
-    done = journal.take_up([item.path for item in inputs])
-    yield from done
-    todo = inputs[len(done):]
     make = functools.partial(_answerer, str(model), min_confidence, outputs)
-    few = len(todo) < FEW
-    answers = ordered_map(make, todo, 1 if few else jobs)
-    for prediction in progress(answers, len(todo), desc="recordings", unit="recording",
-                               quiet=quiet or few):
-        journal.add(prediction)
-        yield prediction
-    journal.finish()
+    with files.only_writer(csv) if csv else contextlib.nullcontext():
+        journal = _Journal(csv, settings)
+        done = journal.take_up([item.path for item in inputs])
+        yield from done
+        todo = inputs[len(done):]
+        few = len(todo) < FEW
+        answers = ordered_map(make, todo, 1 if few else jobs, _lost)
+        for prediction in progress(answers, len(todo), desc="recordings", unit="recording",
+                                   quiet=quiet or few):
+            journal.add(prediction)
+            yield prediction
+        journal.finish()
+
+
+def _lost(item):
+    return Prediction(item.path, error=undecodable(item.path).reason)
 
 
 def _answerer(model, min_confidence, outputs):
@@ -196,7 +203,7 @@ def _distinct_names(paths):
     """A file name for each path: its stem, or where stems repeat, the whole path."""
     stems = [Path(path).stem for path in paths]
     times = Counter(stems)
-    return [stem if times[stem] == 1 else path.strip("/.").replace("/", "_")
+    return [files.fitting_name(stem if times[stem] == 1 else path.strip("/.").replace("/", "_"))
             for path, stem in zip(paths, stems)]
 
 

@@ -2,12 +2,15 @@
 
 import contextlib
 import csv
+import getpass
 import hashlib
 import io
 import json
 import os
 import tempfile
 from pathlib import Path
+
+from voxsight.errors import UsageError
 
 SEAL = "sha256"  # key of the digests in sealed JSON
 
@@ -37,6 +40,34 @@ def replacing(path):
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def only_writer(path):
+    """Keep other runs of the same user from writing to `path` meanwhile.
+
+    The lock goes with the process, however it ends, and is not inherited by its workers.
+
+    Parameters
+    ----------
+    path : path
+        a file or a folder, there already or not
+
+    Raises
+    ------
+    UsageError
+        if another run writes there
+    """
+    place = Path(tempfile.gettempdir()) / f"voxsight-{getattr(os, 'getuid', getpass.getuser)()}"
+    place.mkdir(mode=0o700, exist_ok=True)
+    name = hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()
+    with open(place / f"{name[:32]}.lock", "a") as file:
+        try:
+            _lock(file)
+        except OSError as error:
+            raise UsageError(f"{path}: found another run that writes there, expected this one "
+                             "alone; wait for it, or write elsewhere") from error
+        yield
 
 
 def write_bytes(path, data):
@@ -103,6 +134,22 @@ def read_sealed_json(path, *, files_too=False):
     return values
 
 
+def fitting_name(name, longest=200):
+    """A file name that leaves room for an ending: cut, with a digest of all of it, if too long.
+
+    Parameters
+    ----------
+    name : str
+    longest : int
+        bytes; file systems allow 255
+    """
+    encoded = os.fsencode(name)
+    if len(encoded) <= longest:
+        return name
+    digest = hashlib.sha256(encoded).hexdigest()[:12]
+    return encoded[: longest - 13].decode(errors="ignore") + f"_{digest}"
+
+
 def csv_line(values):
     """One line of CSV, with its newline, quoted where it must be."""
     out = io.StringIO()
@@ -127,6 +174,18 @@ def sha256(path):
     """Hexadecimal SHA-256 digest of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _lock(file):
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        # Record locks, since those of flock pass on to workers, which may outlive a run.
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _digest_of(values):

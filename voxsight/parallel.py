@@ -4,9 +4,12 @@ import contextlib
 import functools
 import os
 import signal
+import threading
+import time
+from collections import deque
 from concurrent.futures import ProcessPoolExecutor
-
-from voxsight.errors import VoxsightError
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
 
 _work = None
 
@@ -27,7 +30,7 @@ def limit_threads():
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
-def ordered_map(make_function, items, jobs=None):
+def ordered_map(make_function, items, jobs=None, lost=None):
     """Results of a function over items, in order, computed by several processes.
 
     Parameters
@@ -38,6 +41,9 @@ def ordered_map(make_function, items, jobs=None):
     items : sequence
     jobs : int, optional
         processes; by default the cores available. One computes in this process.
+    lost : callable, optional
+        gives the result of an item on which a process died, as decoders do on broken
+        files; without it such a death is an error
 
     Yields
     ------
@@ -49,12 +55,36 @@ def ordered_map(make_function, items, jobs=None):
         function = make_function()
         yield from map(function, items)
         return
-    chunk = max(1, min(16, len(items) // (jobs * 4)))
-    with ProcessPoolExecutor(jobs, initializer=_start, initargs=(make_function,)) as pool:
-        try:
-            yield from pool.map(_call, items, chunksize=chunk)
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    size = max(1, min(16, len(items) // (jobs * 4)))
+    chunks = (items[i: i + size] for i in range(0, len(items), size))
+    workers = _Workers(make_function, jobs)
+    try:
+        # Sent a few at a time, so that neither results nor suspects pile up.
+        waiting = deque((chunk, workers.submit(chunk)) for chunk in islice(chunks, 4 * jobs))
+        while waiting:
+            chunk, future = waiting.popleft()
+            results = workers.results(chunk, future, lost)
+            waiting += [(chunk, workers.submit(chunk)) for chunk in islice(chunks, 1)]
+            yield from results
+    finally:
+        workers.stop()
+
+
+@contextlib.contextmanager
+def cpu_limit(seconds):
+    """Let a worker process die should the block compute for longer.
+
+    What it was working on is then lost alone. In other processes, and where there are no
+    interval timers, nothing happens.
+    """
+    armed = _work is not None and hasattr(signal, "setitimer")
+    if armed:
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        if armed:
+            signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def progress(items, total, *, desc, unit, quiet=False):
@@ -64,21 +94,69 @@ def progress(items, total, *, desc, unit, quiet=False):
     return tqdm(items, total=total, desc=desc, unit=unit, disable=quiet)
 
 
+class _Workers:
+    """Processes that are replaced when one of them dies, and one apart for suspects."""
+
+    def __init__(self, make_function, jobs):
+        self._make_function, self._jobs = make_function, jobs
+        self._pool, self._apart = self._started(jobs), None
+
+    def submit(self, chunk):
+        try:
+            return self._pool.submit(_call_all, chunk)
+        except BrokenProcessPool:
+            self._pool = self._started(self._jobs)
+            return self._pool.submit(_call_all, chunk)
+
+    def results(self, chunk, future, lost):
+        """Of a chunk; where a process died meanwhile, of its items one by one."""
+        try:
+            return future.result()
+        except BrokenProcessPool:
+            if lost is None:
+                raise
+            return [self._result_apart(item, lost) for item in chunk]
+
+    def _result_apart(self, item, lost):
+        self._apart = self._apart or self._started(1)
+        try:
+            return self._apart.submit(_call_all, [item]).result()[0]
+        except BrokenProcessPool:
+            self._apart = None
+            return lost(item)
+
+    def _started(self, jobs):
+        return ProcessPoolExecutor(jobs, initializer=_start, initargs=(self._make_function,))
+
+    def stop(self):
+        for pool in (self._pool, self._apart):
+            if pool is not None:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+
 def _start(make_function):
     global _work
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     # Ctrl-C reaches the whole group; the parent alone answers it.
     with contextlib.suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         _work = make_function()
-    except VoxsightError as error:
+    except Exception as error:
         # Raised here it would only break the pool; raised by a call it reaches the parent.
         _work = functools.partial(_raise, error)
+
+
+def _end_with(parent):
+    """A killed parent leaves its workers waiting for ever; end them."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)
 
 
 def _raise(error, _):
     raise error
 
 
-def _call(item):
-    return _work(item)
+def _call_all(items):
+    return [_work(item) for item in items]

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from voxsight import audio, files
-from voxsight.assessment import COLUMNS, assess_recording, overall_figures
+from voxsight.assessment import COLUMNS, assess_recording, lost_answer, overall_figures
 from voxsight.conditions import CONDITIONS, DEGRADED, write_under
 from voxsight.corpora import read_corpus, sound_files
 from voxsight.errors import UsageError
@@ -68,8 +68,9 @@ def measure(utterances, model, *, noise=None, conditions=tuple(CONDITIONS), jobs
         per condition, in the order of the utterances; the first is `AS_RECORDED`
     """
     make = functools.partial(_measurer, str(model), noise, tuple(conditions))
-    rows = progress(ordered_map(make, utterances, jobs), len(utterances), desc="recordings",
-                    unit="recording", quiet=quiet)
+    results = ordered_map(make, utterances, jobs,
+                          lambda lost: [lost_answer(lost)] * (1 + len(conditions)))
+    rows = progress(results, len(utterances), desc="recordings", unit="recording", quiet=quiet)
     return dict(zip((AS_RECORDED, *conditions), map(list, zip(*rows))))
 
 

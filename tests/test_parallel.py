@@ -1,0 +1,50 @@
+import functools
+import os
+import signal
+
+import pytest
+
+from voxsight.errors import UsageError
+from voxsight.parallel import cpu_limit, ordered_map
+
+
+def make(deadly=(), endless=()):
+    return functools.partial(square, deadly=deadly, endless=endless)
+
+
+def square(item, deadly, endless):
+    if item in deadly:
+        os.kill(os.getpid(), signal.SIGKILL)
+    with cpu_limit(0.2):
+        while item in endless:
+            pass
+    return item * item
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+@pytest.mark.parametrize("n", [0, 1, 5, 300])
+def test_results_come_in_order(jobs, n):
+    assert list(ordered_map(make, range(n), jobs)) == [i * i for i in range(n)]
+
+
+def test_a_death_loses_its_item_alone():
+    deadly, endless = (0, 7, 8, 99), (23,)
+    results = ordered_map(functools.partial(make, deadly, endless), range(100), 2,
+                          lost=lambda item: f"lost {item}")
+    assert list(results) == [f"lost {i}" if i in deadly + endless else i * i for i in range(100)]
+
+
+def test_items_are_taken_as_results_are_wanted():
+    """A generator that is left does not leave work behind."""
+    results = ordered_map(make, range(10_000), 2)
+    assert [next(results) for _ in range(3)] == [0, 1, 4]
+    results.close()
+
+
+def test_what_keeps_a_process_from_starting_reaches_the_caller():
+    with pytest.raises(UsageError, match="no such model"):
+        list(ordered_map(refuse, range(10), 2, lost=str))
+
+
+def refuse():
+    raise UsageError("no such model")
