@@ -1,14 +1,23 @@
 import csv
 import json
+import shutil
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 from fastai.torch_core import TensorImage
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
+from safetensors.torch import load_file as load_file_torch
+from safetensors.torch import save_file as save_file_torch
 
 from voxsight.learner import MaskBands, load_into
 from voxsight.prediction import Classifier
+from voxsight.resuming import NAME
 
 # One process, so that the network of the fixture is trained once.
 pytestmark = pytest.mark.xdist_group("learner")
@@ -140,6 +149,62 @@ def test_calibrated_on_altered_copies_where_there_are_any(dataset, tmp_path):
                              altered=copies)[0].calibration
                       for name, copies in (("clean", ()), ("altered", altered)))
     assert doubtful.temperature > 2 * sure.temperature
+
+
+def rows_of(folder):
+    with open(folder / "history.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_killed_training_goes_on(script, dataset, tmp_path):
+    """With the history and the weights of one that was not killed."""
+    command = [dataset, "--arch", "resnet18", "--weights", "none", "--head-epochs", "2", "--epochs",
+               "3", "--batch", "16", "--augment", "0.5", "--quiet", "--out"]
+    done = script("train_model", *command, tmp_path / "whole", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    whole = rows_of(tmp_path / "whole")
+    for phase, other in (("head", ["--lr", "1e-3"]), ("everything", ["--seed", "1"])):
+        out = tmp_path / phase
+        stored = kill_in(phase, [*command, out], out, tmp_path)
+        anew = tmp_path / f"{phase}_anew"
+        anew.mkdir()
+        shutil.copy(stored, anew)
+        done = script("train_model", *command, anew, *other, "--epochs", "1", cwd=tmp_path)
+        assert done.returncode == 0 and "starting anew" in done.stderr
+        marked = marked_history(stored)
+        assert script("train_model", *command, out, cwd=tmp_path).returncode == 0
+        rows = rows_of(out)
+        assert rows[0]["train_loss"] == "123.0"  # taken from what was stored
+        for row, expected in zip(rows[1:], whole[1:], strict=True):
+            assert row["phase"] == expected["phase"]
+            for name in ("train_loss", "valid_loss", "accuracy"):
+                assert float(row[name]) == pytest.approx(float(expected[name]), abs=1e-5)
+        assert marked < len(rows) and not stored.exists()
+        for name, tensor in load_file(out / "weights.safetensors").items():
+            np.testing.assert_allclose(
+                tensor, load_file(tmp_path / "whole" / "weights.safetensors")[name], atol=1e-3)
+
+
+def kill_in(phase, command, out, cwd):
+    process = subprocess.Popen([sys.executable, ROOT / "scripts" / "train_model.py", *command],
+                               cwd=cwd)
+    stored = out / NAME
+    while process.poll() is None:
+        if stored.is_file():
+            with safe_open(stored, "pt") as file:
+                if json.loads(file.metadata()["about"])["phase"] == phase:
+                    process.kill()
+    assert process.returncode == -signal.SIGKILL
+    return stored
+
+
+def marked_history(stored):
+    """Write a loss into the stored history that no training has; how many rows it holds."""
+    with safe_open(stored, "pt") as file:
+        about = json.loads(file.metadata()["about"])
+    about["history"][0]["train_loss"] = 123.0
+    save_file_torch(load_file_torch(stored), stored, metadata={"about": json.dumps(about)})
+    return len(about["history"])
 
 
 def test_loss_by_hand():

@@ -14,7 +14,7 @@ ORDER = ["errors", "files", "parallel", "download", "audio", "speech", "resizing
          "mfc", "corpora", "splits", "vocoder", "degradation", "augmentation", "embeddings",
          "datasets",
          "listening", "convert", "evaluation", "calibration", "onnx_graph", "checkpoint",
-         "second_opinion", "learner", "model_card", "training", "pitch",
+         "second_opinion", "resuming", "learner", "model_card", "training", "pitch",
          "prediction", "timeline", "explanation", "display", "deployment", "assessment",
          "report", "conditions", "robustness", "conversations", "recorder", "audiomnist_table",
          "commands", "__main__"]

@@ -21,6 +21,7 @@ from tqdm import tqdm
 from voxsight import mfc
 from voxsight.checkpoint import LABELS, Architecture, load_weights
 from voxsight.errors import UsageError
+from voxsight.resuming import Epochs
 
 ARCHITECTURES = ("resnet34", "resnet18")
 _STAGES = {0: "conv1", 1: "bn1", 4: "layer1", 5: "layer2", 6: "layer3", 7: "layer4"}
@@ -100,8 +101,15 @@ def make_learner(pictures, valid, size, config, *, embeddings=None, log_dir=None
     return learn
 
 
-def fit(learn, config):
+def fit(learn, config, epochs=None):
     """Train the head with the body frozen, then everything; history as rows.
+
+    Parameters
+    ----------
+    learn : fastai.learner.Learner
+    config : TrainConfig
+    epochs : resuming.Epochs, optional
+        stores the state after each, and knows which are done
 
     Returns
     -------
@@ -109,19 +117,19 @@ def fit(learn, config):
         per epoch ``epoch, phase, train_loss, valid_loss, accuracy``
     """
     lr = config.lr or 2e-3
-    rows = []
-    if config.head_epochs:
-        learn.freeze()
-        learn.fit_one_cycle(config.head_epochs, lr)
-        rows += _history(learn, "head", 0)
-    if config.epochs:
-        learn.unfreeze()
-        # Filters that were learnt before move less the earlier they stand; those that
-        # start from nothing all move alike.
-        rates = lr if config.weights == "none" else slice(lr / 100, lr / 2)
-        learn.fit_one_cycle(config.epochs, rates)
-        rows += _history(learn, "everything", len(rows))
-    return rows
+    # Filters that were learnt before move less the earlier they stand; those that start
+    # from nothing all move alike.
+    rates = lr if config.weights == "none" else slice(lr / 100, lr / 2)
+    epochs = epochs or Epochs(config.seed)
+    learn.add_cb(epochs)
+    for phase, count, own_lr, enter in (("head", config.head_epochs, lr, learn.freeze),
+                                        ("everything", config.epochs, rates, learn.unfreeze)):
+        if count:
+            enter()
+            done = epochs.begin(phase)
+            if done < count:
+                learn.fit_one_cycle(count, own_lr, start_epoch=done)
+    return epochs.rows
 
 
 def log_odds(learn, paths, size):
@@ -367,12 +375,6 @@ def _callbacks(log_dir, quiet):
 
         callbacks.append(TensorBoardCallback(str(log_dir), trace_model=False, log_preds=False))
     return callbacks
-
-
-def _history(learn, phase, first):
-    names = learn.recorder.metric_names[1:-1]
-    return [{"epoch": first + i, "phase": phase} | dict(zip(names, map(float, values)))
-            for i, values in enumerate(learn.recorder.values)]
 
 
 def _load(path, size):

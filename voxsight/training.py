@@ -1,13 +1,14 @@
 """From a folder of pictures to a model folder: split, train, calibrate, measure, save."""
 
 import dataclasses
+import hashlib
 import shlex
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 
-from voxsight import splits
+from voxsight import files, splits
 from voxsight.calibration import fit_calibration
 from voxsight.checkpoint import Architecture, ModelConfig, save_model
 from voxsight.corpora import GENDERS, UNLABELLED
@@ -21,11 +22,14 @@ from voxsight.embeddings import embed_recordings
 from voxsight.evaluation import figures
 from voxsight.learner import fit, log_odds, make_learner, torchvision_state
 from voxsight.model_card import model_card
+from voxsight.resuming import Epochs
 from voxsight.second_opinion import fit_opinion, save_opinion, together
 
 
 def train(dataset, out, config, *, argv=(), quiet=False):
     """Train a model on a dataset and write its folder.
+
+    A training that was stopped goes on after its last finished epoch.
 
     Parameters
     ----------
@@ -47,8 +51,14 @@ def train(dataset, out, config, *, argv=(), quiet=False):
     Raises
     ------
     UsageError
-        if the dataset, the split or the weights are not usable
+        if the dataset, the split or the weights are not usable, or another run writes to
+        `out`
     """
+    with files.only_writer(out):
+        return _train(dataset, out, config, argv, quiet)
+
+
+def _train(dataset, out, config, argv, quiet):
     pictures, recipe = read_dataset(dataset)
     if config.teacher is None:
         pictures = [p for p in pictures if p.gender != UNLABELLED]
@@ -60,12 +70,14 @@ def train(dataset, out, config, *, argv=(), quiet=False):
         embeddings = read_embeddings(dataset, config.teacher)[[row[p.path] for p in kept]]
     learn = make_learner(kept, valid, size, config, log_dir=Path("runs") / Path(out).name,
                          embeddings=embeddings, quiet=quiet)
-    history = fit(learn, config)
+    epochs = Epochs(config.seed, out, _settings(config, kept, valid))
+    history = fit(learn, config, epochs)
     held_out = {kept[i].source for i in valid}
     model, answers = finish(learn, recipe, kept, valid, config, out, history=history,
                             argv=argv, altered=altered_copies_of(pictures, held_out))
     if config.teacher:
         save_opinion(out, _second_opinion(kept, valid, answers, model, config.teacher, quiet))
+    epochs.end()
     return model
 
 
@@ -138,6 +150,12 @@ def by_recording(pictures, evidence):
     return (np.array([np.mean(values) for values in groups.values()]),
             np.array([gender == "female" for _, _, gender in groups]),
             [speaker for _, speaker, _ in groups])
+
+
+def _settings(config, kept, valid):
+    """A digest of what a stopped training must share with the one that takes it up."""
+    shaping = [dataclasses.asdict(config), [(p.path, p.p_female) for p in kept], valid.tolist()]
+    return hashlib.sha256(repr(shaping).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _second_opinion(kept, valid, answers, model, encoder, quiet):
