@@ -61,26 +61,26 @@ def test_a_folder_that_goes_while_it_is_written_to(convert, tmp_path):
     assert b"name another place" in said
 
 
-@pytest.mark.parametrize("moment", range(10))
-def test_a_conversion_killed_at_any_moment(convert, tmp_path, moment):
+def test_a_conversion_killed_at_any_moment(convert, tmp_path):
     """Run again, it leaves what an uninterrupted one leaves, byte for byte."""
     convert(tmp_path / "whole").communicate()
-    rows = rows_so_far(tmp_path / "whole") or len(
-        (tmp_path / "whole" / "mfc_dataset" / "manifest.csv").read_bytes().splitlines())
-    process = convert(tmp_path / "killed", start_new_session=True)
-    while process.poll() is None:
-        if rows_so_far(tmp_path / "killed") >= moment * rows / 10:
-            os.killpg(process.pid, signal.SIGKILL) if moment % 2 else process.kill()
-            break
-    process.communicate()
-    again = convert(tmp_path / "killed")
-    _, said = again.communicate()
-    assert again.returncode == 0, said
-    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+    whole = contents(tmp_path / "whole")
+    rows = whole["mfc_dataset/manifest.csv"].count(b"\n")
+    for moment in range(10):
+        work = tmp_path / str(moment)
+        process = convert(work, start_new_session=True)
+        while process.poll() is None:
+            if rows_so_far(work) >= moment * rows / 10:
+                # With its workers, or they are left behind.
+                os.killpg(process.pid, signal.SIGKILL) if moment % 2 else process.kill()
+        process.communicate()
+        again = convert(work)
+        _, said = again.communicate()
+        assert again.returncode == 0, said
+        assert contents(work) == whole
 
 
-@pytest.mark.parametrize("moment", range(10))
-def test_a_deployment_killed_at_any_moment(tmp_path, moment):
+def test_a_deployment_killed_at_any_moment(tmp_path):
     """Its CSV is that of an uninterrupted one, byte for byte."""
     voices = tmp_path / "voices"
     voices.mkdir()
@@ -88,14 +88,16 @@ def test_a_deployment_killed_at_any_moment(tmp_path, moment):
         shutil.copy(MY_WAVS / ("slt_fox.wav", "kal_count.wav")[i % 2], voices / f"{i:02}.wav")
     command = [sys.executable, ROOT / "scripts" / "deploy_model.py", voices, "--quiet", "--csv"]
     subprocess.run([*command, tmp_path / "whole.csv"], stdout=subprocess.DEVNULL, check=True)
-    table, partial = tmp_path / "killed.csv", tmp_path / "killed.csv.partial"
-    process = subprocess.Popen([*command, table], stdout=subprocess.DEVNULL)
-    while process.poll() is None:
-        if partial.is_file() and partial.read_bytes().count(b"\n") >= 2 * moment:
-            process.kill()
-    subprocess.run([*command, table], stdout=subprocess.DEVNULL, check=True)
-    assert table.read_bytes() == (tmp_path / "whole.csv").read_bytes()
-    assert not partial.exists()
+    for moment in range(10):
+        table = tmp_path / f"{moment}.csv"
+        partial = tmp_path / f"{moment}.csv.partial"
+        process = subprocess.Popen([*command, table], stdout=subprocess.DEVNULL)
+        while process.poll() is None:
+            if partial.is_file() and partial.read_bytes().count(b"\n") >= 2 * moment:
+                process.kill()
+        subprocess.run([*command, table], stdout=subprocess.DEVNULL, check=True)
+        assert table.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+        assert not partial.exists()
 
 
 def test_a_second_run_into_the_same_place_is_refused(script, gendered_folder, tmp_path):
