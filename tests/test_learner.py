@@ -106,6 +106,7 @@ def test_a_teachers_embeddings_are_learnt_and_left_out(dataset):
     """The teacher hears which half is bright, and so the network says in its last outputs."""
     from voxsight.datasets import read_dataset
     from voxsight.learner import TrainConfig, fit, log_odds, make_learner, torchvision_state
+    from voxsight.training import label_by_embedding
 
     pictures, _ = read_dataset(dataset)
     valid = np.arange(80, 96)
@@ -123,6 +124,11 @@ def test_a_teachers_embeddings_are_learnt_and_left_out(dataset):
     assert alike.mean() > 0.9
     state = torchvision_state(learn.model)
     assert state["fc.weight"].shape == (2, 512) and state["fc.bias"].shape == (2,)
+    label_by_embedding(learn, np.float32([2, 0, -1]))
+    with torch.no_grad():
+        label = learn.model(torch.as_tensor(x)).numpy()
+    np.testing.assert_allclose(label[:, 0] - label[:, 1], 2 * outputs[:, 0] - outputs[:, 2],
+                               rtol=1e-3, atol=1e-3)
     evidence = log_odds(learn, [pictures[i].path for i in valid], (32, 32))
     assert np.mean((evidence > 0) == (heard[valid, 0] == 1)) > 0.9
 

@@ -5,6 +5,7 @@ blocks come out, so that three hours of sound need no more memory than three sec
 """
 
 import contextlib
+import io
 import os
 from pathlib import Path
 
@@ -19,6 +20,7 @@ BLOCK_S = 4.0
 DECODING_LIMIT_S = 5.0  # of computing for a header or a block; usual are milliseconds
 MIN_RATE_HZ, MAX_RATE_HZ = 4_000, 192_000
 MAX_CHANNELS = 64
+LARGEST = 1e10  # far above any scale in use, and its square is far from overflowing
 DC_CUTOFF_HZ = 20.0
 FORMATS = "WAV, FLAC, OGG, MP3, M4A/AAC or WebM/Opus"
 EXTENSIONS = frozenset((
@@ -85,7 +87,7 @@ class Recording:
         Raises
         ------
         RecordingError
-            if the file holds no sample, NaN or infinite ones, or cannot be decoded
+            if the file holds no sample, NaN, infinite or huge ones, or cannot be decoded
         """
         rate = rate or self.rate
         blocks = self._mono_blocks()
@@ -96,9 +98,9 @@ class Recording:
     def _mono_blocks(self):
         try:
             for block in self._decoded():
-                if not np.isfinite(block).all():
-                    self._refuse("found samples that are NaN or infinite", "finite samples",
-                                 "export it again")
+                if not (block.min() > -LARGEST and block.max() < LARGEST):  # NaN is neither
+                    self._refuse("found samples that are NaN, infinite or huge",
+                                 "samples between -1 and 1", "export it again")
                 mono = to_mono(block)
                 self.samples += len(mono)
                 self.nonzero_samples += int(np.count_nonzero(mono))
@@ -302,6 +304,16 @@ class _Sndfile:
         self._file.close()
 
 
+class _Seekable(io.FileIO):
+    """A file that answers a seek to nowhere with -1, as FFmpeg expects it, and no exception."""
+
+    def seek(self, offset, whence=os.SEEK_SET):
+        try:
+            return super().seek(offset, whence)
+        except OSError:
+            return -1
+
+
 class _Ffmpeg:
     stored_as_integers = False
 
@@ -310,12 +322,14 @@ class _Ffmpeg:
 
         with contextlib.ExitStack() as opened:
             # As an open file, since FFmpeg takes names that are UTF-8 only.
-            file = opened.enter_context(open(path, "rb"))
+            file = opened.enter_context(_Seekable(path))
             self._container = opened.enter_context(av.open(file, metadata_errors="ignore"))
-            if not self._container.streams.audio:
+            # A codec that FFmpeg does not know leaves a stream without a rate.
+            known = [s for s in self._container.streams.audio if hasattr(s, "rate")]
+            if not known:
                 raise av.error.InvalidDataError(0, "no audio stream")
             self._opened = opened.pop_all()
-        self._stream = self._container.streams.audio[0]
+        self._stream = known[0]
         self.rate, self.channels = self._stream.rate or 0, self._stream.channels or 0
 
     def blocks(self, frames):

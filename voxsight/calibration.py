@@ -44,7 +44,7 @@ def fit_calibration(log_odds, is_female, *, promised_accuracy=0.98):
     """
     log_odds, is_female = np.asarray(log_odds, float), np.asarray(is_female, bool)
     weights = np.where(is_female, 0.5 / max(is_female.sum(), 1), 0.5 / max((~is_female).sum(), 1))
-    temperatures = np.geomspace(0.25, 20.0, 400)
+    temperatures = np.geomspace(0.25, 1000.0, 800)
     signed = np.where(is_female, log_odds, -log_odds)
     losses = [np.sum(weights * np.logaddexp(0, -signed / t)) for t in temperatures]
     temperature = float(temperatures[int(np.argmin(losses))])

@@ -223,7 +223,7 @@ class _Journal:
         partial.parent.mkdir(parents=True, exist_ok=True)
         done = []
         if partial.is_file():
-            head, *lines = partial.read_text(encoding="utf-8").splitlines(keepends=True)
+            head, *lines = partial.read_text(encoding="utf-8").splitlines(keepends=True) or [""]
             rows = [json.loads(line) for line in lines if line.endswith("\n")]
             if head == self._head and [row["path"] for row in rows] == paths[: len(rows)]:
                 done = [Prediction(**row) for row in rows]

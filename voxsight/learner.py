@@ -78,8 +78,7 @@ def make_learner(pictures, valid, size, config, *, embeddings=None, log_dir=None
     set_seed(config.seed, reproducible=True)
     targets = np.array([[p.p_female] for p in pictures], np.float32)
     if embeddings is not None:
-        # All voices are alike to an encoder in much; what sets each apart is learnt.
-        targets = np.hstack([targets, embeddings - embeddings.mean(axis=0)])
+        targets = np.hstack([targets, embeddings])
     shown = TransformBlock(type_tfms=functools.partial(_load, size=size),
                            batch_tfms=[IntToFloatTensor()])
     block = DataBlock(

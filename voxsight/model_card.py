@@ -89,8 +89,9 @@ def _teacher(config):
     encoder = config.training.get("teacher")
     if not encoder:
         return ""
-    return (f" Beside the label it learnt the speaker embeddings of {encoder}, whose second "
-            f"opinion `--model MODEL+{encoder}` asks.")
+    return (f" Beside the label it learnt the speaker embeddings of {encoder}; its answer is what "
+            "a logistic regression on embeddings makes of those that it gives. The encoder's own "
+            f"second opinion is asked with `--model MODEL+{encoder}`.")
 
 
 def _data_table(training):

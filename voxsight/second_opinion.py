@@ -74,7 +74,7 @@ class SecondOpinion:
         return float(self.calibration.p_female(together(evidence, heard)))
 
 
-def fit_opinion(encoder, embeddings, is_female, speakers):
+def fit_opinion(encoder, embeddings, is_female, speakers, *, intercept=True):
     """Logistic regression on the embeddings of recordings.
 
     Parameters
@@ -84,6 +84,8 @@ def fit_opinion(encoder, embeddings, is_female, speakers):
     is_female : array of bool [shape=(n,)]
     speakers : sequence of str [shape=(n,)]
         each weighs the same, however many recordings there are
+    intercept : bool
+        without it the bias is 0
 
     Returns
     -------
@@ -93,10 +95,10 @@ def fit_opinion(encoder, embeddings, is_female, speakers):
 
     names, index, counts = np.unique(speakers, return_inverse=True, return_counts=True)
     model = LogisticRegression(C=10.0 * len(speakers) / len(names), class_weight="balanced",
-                               max_iter=2000)
+                               max_iter=2000, fit_intercept=intercept)
     model.fit(embeddings, is_female, sample_weight=1 / counts[index])
-    return LinearOpinion(encoder, model.coef_[0].astype(np.float32), float(model.intercept_[0]),
-                         Calibration())
+    bias = float(model.intercept_[0]) if intercept else 0.0
+    return LinearOpinion(encoder, model.coef_[0].astype(np.float32), bias, Calibration())
 
 
 def together(picture, embedding):

@@ -7,10 +7,11 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from voxsight import files, splits
 from voxsight.calibration import fit_calibration
-from voxsight.checkpoint import Architecture, ModelConfig, save_model
+from voxsight.checkpoint import LABELS, Architecture, ModelConfig, save_model
 from voxsight.corpora import GENDERS, UNLABELLED
 from voxsight.datasets import (
     altered_copies_of,
@@ -68,10 +69,13 @@ def _train(dataset, out, config, argv, quiet):
     if config.teacher:
         row = {p.path: i for i, p in enumerate(pictures)}
         embeddings = read_embeddings(dataset, config.teacher)[[row[p.path] for p in kept]]
+        embeddings = _around_the_middle(embeddings, kept, valid)
     learn = make_learner(kept, valid, size, config, log_dir=Path("runs") / Path(out).name,
                          embeddings=embeddings, quiet=quiet)
     epochs = Epochs(config.seed, out, _settings(config, kept, valid))
     history = fit(learn, config, epochs)
+    if config.teacher:
+        label_by_embedding(learn, _towards_female(embeddings, kept, valid, config.teacher))
     held_out = {kept[i].source for i in valid}
     model, answers = finish(learn, recipe, kept, valid, config, out, history=history,
                             argv=argv, altered=altered_copies_of(pictures, held_out))
@@ -152,10 +156,53 @@ def by_recording(pictures, evidence):
             [speaker for _, speaker, _ in groups])
 
 
+def label_by_embedding(learn, direction):
+    """Let the label be what a direction among the embeddings learnt says.
+
+    Both are linear in what the network sees, so the head stays one linear layer.
+
+    Parameters
+    ----------
+    learn : fastai.learner.Learner
+        made with embeddings
+    direction : np.ndarray [shape=(d,), float32]
+        towards female
+    """
+    linear = learn.model[1][-1]
+    with torch.no_grad():
+        for parameter in (linear.weight, linear.bias):
+            female = torch.from_numpy(direction) @ parameter[len(LABELS):] / 2
+            parameter[0], parameter[1] = female, -female
+
+
 def _settings(config, kept, valid):
     """A digest of what a stopped training must share with the one that takes it up."""
     shaping = [dataclasses.asdict(config), [(p.path, p.p_female) for p in kept], valid.tolist()]
     return hashlib.sha256(repr(shaping).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _around_the_middle(embeddings, kept, valid):
+    """Embeddings around the middle between the labels: what sets voices apart is left."""
+    p_female = np.array([p.p_female for p in kept])
+    p_female[valid] = np.nan
+    return embeddings - (embeddings[p_female == 1].mean(axis=0)
+                         + embeddings[p_female == 0].mean(axis=0)) / 2
+
+
+def _towards_female(embeddings, kept, valid, encoder):
+    """Direction in which the teacher tells the labels of the voices that trained apart.
+
+    A label head of the network's own learns the few hundred speakers by heart; the teacher
+    heard thousands, and the network follows it to where they lie.
+    """
+    held_out = {kept[i].source for i in valid}
+    own = [i for i, p in enumerate(kept) if not p.augmentation and p.gender != UNLABELLED
+           and p.source not in held_out]
+    lengths = np.linalg.norm(embeddings[own], axis=1, keepdims=True)
+    opinion = fit_opinion(encoder, embeddings[own] / lengths,
+                          [kept[i].gender == "female" for i in own],
+                          [kept[i].speaker for i in own], intercept=False)
+    return opinion.weights
 
 
 def _second_opinion(kept, valid, answers, model, encoder, quiet):
