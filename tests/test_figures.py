@@ -91,11 +91,13 @@ def test_intervals_are_over_speakers(rng):
     assert once["uar"] == {"value": None, "low": None, "high": None}
 
 
-def test_temperature_is_found_again(rng):
-    log_odds = rng.normal(scale=3, size=20_000)
-    is_female = rng.random(20_000) < 1 / (1 + np.exp(-log_odds / 2.5))
-    calibration = fit_calibration(log_odds, is_female)
+@pytest.mark.parametrize("bias", [0.0, 1.5])
+def test_temperature_and_bias_are_found_again(rng, bias):
+    log_odds = rng.normal(bias, 3, size=20_000)
+    is_female = rng.random(20_000) < 1 / (1 + np.exp(-(log_odds - bias) / 2.5))
+    calibration = fit_calibration(log_odds, is_female, shifted=bool(bias))
     assert calibration.temperature == pytest.approx(2.5, rel=0.06)
+    assert calibration.bias == pytest.approx(bias, abs=0.15 if bias else 0)
     p = calibration.p_female(log_odds)
     confidence = np.maximum(p, 1 - p)
     answered = confidence >= calibration.min_confidence

@@ -1,11 +1,12 @@
 import functools
 import os
 import signal
+import threading
 
 import pytest
 
 from voxsight.errors import UsageError
-from voxsight.parallel import cpu_limit, ordered_map
+from voxsight.parallel import ahead, cpu_limit, ordered_map
 
 
 def make(deadly=(), endless=()):
@@ -39,6 +40,32 @@ def test_items_are_taken_as_results_are_wanted():
     results = ordered_map(make, range(10_000), 2)
     assert [next(results) for _ in range(3)] == [0, 1, 4]
     results.close()
+
+
+def test_the_next_item_is_made_meanwhile():
+    made = threading.Semaphore(0)
+
+    def items():
+        for i in range(5):
+            made.release()
+            yield i
+
+    for i, item in enumerate(ahead(items())):
+        assert item == i
+        if i < 4:  # blocks for ever unless another thread makes the next one
+            assert made.acquire(timeout=60) and made.acquire(timeout=60)
+            made.release()
+
+
+def test_an_error_ahead_reaches_the_user():
+    def items():
+        yield 1
+        raise UsageError("broken")
+
+    found = ahead(items())
+    assert next(found) == 1
+    with pytest.raises(UsageError, match="broken"):
+        next(found)
 
 
 def test_what_keeps_a_process_from_starting_reaches_the_caller():

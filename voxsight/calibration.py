@@ -16,17 +16,24 @@ class Calibration:
         Networks", 2017)
     min_confidence : float
         below it, max(p_female, p_male) is called uncertain
+    bias : float
+        log-odds at which both labels are as likely
     """
 
     temperature: float = 1.0
     min_confidence: float = 0.5
+    bias: float = 0.0
+
+    def evidence(self, log_odds):
+        """Log-odds of female that hold; an array of the same shape."""
+        return (np.asarray(log_odds) - self.bias) / self.temperature
 
     def p_female(self, log_odds):
         """Probability of the label female; log-odds may be an array."""
-        return 1 / (1 + np.exp(-np.clip(np.asarray(log_odds) / self.temperature, -60, 60)))
+        return 1 / (1 + np.exp(-np.clip(self.evidence(log_odds), -60, 60)))
 
 
-def fit_calibration(log_odds, is_female, *, promised_accuracy=0.98):
+def fit_calibration(log_odds, is_female, *, shifted=False, promised_accuracy=0.98):
     """Calibration fitted on recordings of speakers that the model did not train on.
 
     Both labels weigh the same, whatever their share in the recordings.
@@ -35,6 +42,9 @@ def fit_calibration(log_odds, is_female, *, promised_accuracy=0.98):
     ----------
     log_odds : array of float [shape=(n,)]
     is_female : array of bool [shape=(n,)]
+    shifted : bool
+        fit a bias too (Platt, "Probabilistic Outputs for Support Vector Machines", 1999),
+        which takes more recordings than a temperature alone
     promised_accuracy : float
         share of answers above ``min_confidence`` that shall be right
 
@@ -42,15 +52,21 @@ def fit_calibration(log_odds, is_female, *, promised_accuracy=0.98):
     -------
     Calibration
     """
+    from sklearn.linear_model import LogisticRegression
+
     log_odds, is_female = np.asarray(log_odds, float), np.asarray(is_female, bool)
-    weights = np.where(is_female, 0.5 / max(is_female.sum(), 1), 0.5 / max((~is_female).sum(), 1))
-    temperatures = np.geomspace(0.25, 1000.0, 800)
-    signed = np.where(is_female, log_odds, -log_odds)
-    losses = [np.sum(weights * np.logaddexp(0, -signed / t)) for t in temperatures]
-    temperature = float(temperatures[int(np.argmin(losses))])
-    confidence = 1 / (1 + np.exp(-np.abs(log_odds) / temperature))
-    return Calibration(temperature, _threshold(confidence, signed > 0, weights,
-                                               promised_accuracy))
+    scale = float(np.abs(log_odds).mean()) or 1.0
+    # Of unit strength, the penalty only bounds what a few recordings without a mistake say.
+    model = LogisticRegression(class_weight="balanced", fit_intercept=shifted, C=1.0)
+    model.fit(log_odds[:, None] / scale, is_female)
+    slope = max(float(model.coef_[0, 0]), 1e-3) / scale
+    bias = -float(model.intercept_[0]) / slope if shifted else 0.0
+    calibration = Calibration(1 / slope, 0.5, bias)
+    evidence = calibration.evidence(log_odds)
+    weights = np.where(is_female, 0.5 / is_female.sum(), 0.5 / (~is_female).sum())
+    confident = _threshold(1 / (1 + np.exp(-np.abs(evidence))), (evidence > 0) == is_female,
+                           weights, promised_accuracy)
+    return dataclasses.replace(calibration, min_confidence=confident)
 
 
 def _threshold(confidence, right, weights, promised):

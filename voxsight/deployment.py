@@ -106,13 +106,13 @@ def deploy(paths, model, *, outputs=Outputs(), csv=None, min_confidence=None, jo
     inputs = find_inputs(paths)
     settings = [files.sha256(find_model(model) / CONFIG), min_confidence,
                 dataclasses.asdict(outputs)]
-    make = functools.partial(_answerer, str(model), min_confidence, outputs)
     with files.only_writer(csv) if csv else contextlib.nullcontext():
         journal = _Journal(csv, settings)
         done = journal.take_up([item.path for item in inputs])
         yield from done
         todo = inputs[len(done):]
         few = len(todo) < FEW
+        make = functools.partial(_answerer, str(model), min_confidence, outputs, alone=few)
         answers = ordered_map(make, todo, 1 if few else jobs, _lost)
         for prediction in progress(answers, len(todo), desc="recordings", unit="recording",
                                    quiet=quiet or few):
@@ -125,8 +125,8 @@ def _lost(item):
     return Prediction(item.path, error=undecodable(item.path).reason)
 
 
-def _answerer(model, min_confidence, outputs):
-    classifier = Classifier(model, min_confidence=min_confidence)
+def _answerer(model, min_confidence, outputs, alone):
+    classifier = Classifier(model, min_confidence=min_confidence, alone=alone)
     return functools.partial(_answer, classifier=classifier, outputs=outputs)
 
 

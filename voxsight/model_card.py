@@ -133,7 +133,8 @@ def as_text(value):
 
 
 def _calibration(config):
-    return (f"Temperature {config.calibration.temperature:.3f} and the confidence of "
-            f"{config.calibration.min_confidence:.3f} under which the answer is `uncertain` "
+    calibration = config.calibration
+    return (f"Temperature {calibration.temperature:.3f}, bias {calibration.bias:.3f} and the "
+            f"confidence of {calibration.min_confidence:.3f} under which the answer is `uncertain` "
             "were fitted on the same speakers, where there are any on altered copies of their "
             "recordings; the figures above are therefore a little kind to the calibration.")

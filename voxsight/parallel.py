@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections import deque
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 
@@ -68,6 +68,16 @@ def ordered_map(make_function, items, jobs=None, lost=None):
             yield from results
     finally:
         workers.stop()
+
+
+def ahead(items):
+    """The items of an iterable, each made in a thread while the one before is used."""
+    items, end = iter(items), object()
+    with ThreadPoolExecutor(1) as thread:
+        future = thread.submit(next, items, end)
+        while (item := future.result()) is not end:
+            future = thread.submit(next, items, end)
+            yield item
 
 
 @contextlib.contextmanager

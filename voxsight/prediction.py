@@ -1,6 +1,7 @@
 """From a recording to an answer; needs neither torch nor matplotlib."""
 
 import dataclasses
+from itertools import islice
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from voxsight.embeddings import MARGIN_S, Voice
 from voxsight.errors import RecordingError, UsageError
 from voxsight.listening import Listener
 from voxsight.onnx_graph import INPUT, LOGITS, MAPS
+from voxsight.parallel import ahead
 from voxsight.pitch import median_f0
 
 UNCERTAIN, NO_SPEECH = "uncertain", "no_speech"
@@ -99,8 +101,9 @@ class Classifier:
         model folder, or ``FOLDER+ENCODER`` to hear a speaker encoder too
     min_confidence : float, optional
         below it the answer is ``uncertain``; by default what the model promises
-    threads : int
-        for the network
+    alone : bool
+        no other process answers beside this one: pictures are made in a thread of their
+        own while the network looks at those before
 
     Raises
     ------
@@ -108,16 +111,16 @@ class Classifier:
         if the folder holds no model that can be loaded
     """
 
-    def __init__(self, model="models/default", *, min_confidence=None, threads=1):
+    def __init__(self, model="models/default", *, min_confidence=None, alone=False):
         import onnxruntime
 
-        self.config = load_config(model, files_too=True)
+        self.config, self._alone = load_config(model, files_too=True), alone
         self._second = _second_opinion(model)
         calibration = self._second.calibration if self._second else self.config.calibration
         self.min_confidence = (calibration.min_confidence if min_confidence is None
                                else min_confidence)
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = 1
         options.log_severity_level = 3
         graph = find_model(model) / GRAPH
         try:
@@ -169,7 +172,7 @@ class Classifier:
     def _p_female(self, evidence, voice):
         if not self._second:
             return float(self.config.calibration.p_female(evidence))
-        return self._second.p_female(evidence / self.config.calibration.temperature,
+        return self._second.p_female(self.config.calibration.evidence(evidence),
                                      voice.samples, self.config.recipe.sample_rate)
 
     def label(self, p_female, heard=True):
@@ -196,21 +199,22 @@ class Classifier:
 
     def _answers(self, windows):
         """WindowAnswers of each batch of windows."""
-        batch = []
-        for window in windows:
-            batch.append(window)
-            if len(batch) == BATCH:
-                yield self._answers_of(batch)
-                batch = []
-        if batch:
-            yield self._answers_of(batch)
+        batches = self._batches(windows)
+        for batch, pictures in ahead(batches) if self._alone else batches:
+            yield self._answers_of(batch, pictures)
 
-    def _answers_of(self, windows):
+    def _batches(self, windows):
+        """Windows, a few at a time, and their pictures."""
         recipe, size = self.config.recipe, self.config.architecture.size
-        # Through JPEG and back: the network sees what it was trained on, to the pixel.
-        pictures = np.stack([
-            mfc.decode(mfc.encode(mfc.picture(w.samples, recipe), recipe), size)
-            for w in windows])
+        windows = iter(windows)
+        while batch := list(islice(windows, BATCH)):
+            # Through JPEG and back: the network sees what it was trained on, to the pixel.
+            yield batch, np.stack([
+                mfc.decode(mfc.encode(mfc.picture(w.samples, recipe), recipe), size)
+                for w in batch])
+
+    def _answers_of(self, windows, pictures):
+        recipe = self.config.recipe
         logits, maps = self.run(pictures)
         answers = []
         for window, picture, logit, class_maps in zip(windows, pictures, logits, maps):

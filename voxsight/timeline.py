@@ -28,7 +28,7 @@ def timeline(windows, classifier):
     windows = [window for window in windows if window.speech]
     if not windows:
         return []
-    evidence = [w.log_odds / classifier.config.calibration.temperature for w in windows]
+    evidence = classifier.config.calibration.evidence([w.log_odds for w in windows])
     pauses = [after.speech[0][0] - before.speech[-1][1] for before, after in pairwise(windows)]
     segments, chances = [], []
     for window, p_female in zip(windows, smoothed(evidence, pauses)):

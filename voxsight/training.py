@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import shlex
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -104,7 +104,7 @@ def finish(learn, recipe, kept, valid, config, out, *, history=(), argv=(), alte
     argv : sequence of str
     altered : list of Picture
         altered copies of those that validate; where there are any, the model is calibrated
-        on them, since a user's recordings are seldom as clean as a corpus
+        on them too, since a user's recordings are seldom as clean as a corpus
 
     Returns
     -------
@@ -115,13 +115,14 @@ def finish(learn, recipe, kept, valid, config, out, *, history=(), argv=(), alte
     """
     size = tuple(config.size or (recipe.height, recipe.width))
     clean = [kept[i] for i in valid]
-    answers = by_recording(clean, log_odds(learn, [p.path for p in clean], size))
+    heard = log_odds(learn, [p.path for p in clean], size)
+    answers = by_recording(clean, heard)
     evidence, is_female, speakers = answers
+    sides = [(clean, heard)]
     if altered:
-        harder = log_odds(learn, [p.path for p in altered], size)
-        calibration = fit_calibration(harder, [p.p_female == 1 for p in altered])
-    else:
-        calibration = fit_calibration(evidence, is_female)
+        altered = _copies_apart(altered)
+        sides.append((altered, log_odds(learn, [p.path for p in altered], size)))
+    calibration = _calibrated(sides)
     p_female = calibration.p_female(evidence)
     answered = np.maximum(p_female, 1 - p_female) >= calibration.min_confidence
     model = ModelConfig(
@@ -131,6 +132,24 @@ def finish(learn, recipe, kept, valid, config, out, *, history=(), argv=(), alte
     save_model(out, torchvision_state(learn.model), model, history,
                model_card(Path(out).name, model, shlex.join(argv)))
     return model, answers
+
+
+def _calibrated(sides):
+    """Calibration on each window alone and on all of a recording: users have both."""
+    answers = [(evidence, np.array([p.p_female == 1 for p in pictures]))
+               for pictures, evidence in sides]
+    answers += [by_recording(pictures, evidence)[:2] for pictures, evidence in sides]
+    return fit_calibration(*map(np.concatenate, zip(*answers)), shifted=len(sides) > 1)
+
+
+def _copies_apart(altered):
+    """The n-th copies of a recording's windows as a recording of their own."""
+    times, apart = Counter(), []
+    for picture in altered:
+        times[picture.source, picture.start_s] += 1
+        number = times[picture.source, picture.start_s]
+        apart.append(dataclasses.replace(picture, source=f"{picture.source}#{number}"))
+    return apart
 
 
 def by_recording(pictures, evidence):
@@ -220,7 +239,7 @@ def _second_opinion(kept, valid, answers, model, encoder, quiet):
     opinion = fit_opinion(encoder, embeddings, [p.gender == "female" for p in train],
                           [p.speaker for p in train])
     evidence, is_female, _ = answers
-    both = together(evidence / model.calibration.temperature,
+    both = together(model.calibration.evidence(evidence),
                     opinion.log_odds(heard(validating)[1]))
     return dataclasses.replace(opinion, calibration=fit_calibration(both, is_female))
 
