@@ -15,6 +15,8 @@ CORPORA ?= $(VOXSIGHT_CORPORA)
 TRAINING := mfc_dataset/default
 CONVERT = $(PY) scripts/preprocess_wavs.py --augment 8 --teacher resemblyzer \
     --out $(TRAINING) --maps maps/default
+TRAIN = $(PY) scripts/train_model.py $(TRAINING) --valid 0.15 --lr 1e-3 --augment 0.5 \
+    --teacher resemblyzer
 DEVELOPMENT = librispeech:$(CORPORA)/LibriSpeech:test-other audiomnist:$(CORPORA)/audiomnist_az \
     csv:$(CORPORA)/ravdess/manifest.csv csv:$(CORPORA)/baved/manifest.csv
 
@@ -36,8 +38,8 @@ model: $(VENV)/full
 	$(CONVERT) $(CORPORA)/speechocean762/manifest.csv --corpus csv
 	$(CONVERT) $(CORPORA)/ami/manifest.csv --corpus csv
 	$(CONVERT) $(CORPORA)/arabic_commands/manifest.csv --corpus unlabelled
-	$(PY) scripts/train_model.py $(TRAINING) --out models/default --weights none --valid 0.15 \
-	    --head-epochs 0 --epochs 12 --lr 1e-3 --augment 0.5 --teacher resemblyzer
+	$(TRAIN) --out models/default_first --weights none --head-epochs 0 --epochs 12
+	$(TRAIN) --out models/default --weights models/default_first --head-epochs 2 --epochs 1
 
 measure: $(VENV)/full
 	test -n "$(CORPORA)" || { echo "name the folder of the corpora: make measure CORPORA=DIR"; exit 2; }

@@ -201,16 +201,17 @@ def test_labels_for_probabilities(tiny_model):
     assert Calibration(2.0).p_female(2.0) == pytest.approx(1 / (1 + np.exp(-1)))
 
 
-@pytest.mark.parametrize("seconds, hz, reason", [
-    (1.0, 170.0, "pitch 170 Hz lies between the groups"),
-    (1.0, 110.0, "pitch 110 Hz is more usual for male, the rest of the voice is not"),
-    (0.3, 170.0, "only 0.30 s of speech"),
-    (1.0, None, "no pitch was found, as in a whisper or in noise")])
-def test_why_an_answer_is_uncertain(rng, seconds, hz, reason):
+@pytest.mark.parametrize("seconds, hz, p_female, reason", [
+    (1.0, 170.0, 0.6, "pitch 170 Hz lies between the groups"),
+    (1.0, 110.0, 0.2, "pitch 110 Hz speaks for male, but 1.00 s do not make it sure"),
+    (1.0, 110.0, 0.6, "pitch 110 Hz is more usual for male, the rest of the voice is not"),
+    (0.3, 170.0, 0.6, "only 0.30 s of speech"),
+    (1.0, None, 0.6, "no pitch was found, as in a whisper or in noise")])
+def test_why_an_answer_is_uncertain(rng, seconds, hz, p_female, reason):
     time = np.arange(16_000) / 16_000
     sound = (rng.normal(size=16_000) if hz is None else
              sum(np.sin(2 * np.pi * hz * k * time) / k for k in range(1, 9)))
-    assert _why_uncertain([sound], 16_000, seconds) == reason
+    assert _why_uncertain([sound], 16_000, seconds, p_female) == reason
 
 
 def test_uncertain_answers_say_why(script, tmp_path):

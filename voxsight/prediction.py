@@ -165,7 +165,8 @@ class Classifier:
         label = self.label(p_female, heard)
         reason = ""
         if label == UNCERTAIN:
-            reason = _why_uncertain(first, self.config.recipe.sample_rate, listener.speech_s)
+            reason = _why_uncertain(first, self.config.recipe.sample_rate, listener.speech_s,
+                                    p_female)
         return Prediction(str(path), label, p_female, listener.speech_s, recording.duration_s,
                           reason=reason)
 
@@ -225,7 +226,7 @@ class Classifier:
         return answers
 
 
-def _why_uncertain(windows, rate, speech_s):
+def _why_uncertain(windows, rate, speech_s, p_female):
     pitches = [f0 for samples in windows if (f0 := median_f0(samples, rate))]
     if speech_s < SHORT_S:
         return f"only {speech_s:.2f} s of speech"
@@ -236,6 +237,8 @@ def _why_uncertain(windows, rate, speech_s):
     if low <= f0 <= high:
         return f"pitch {f0:.0f} Hz lies between the groups"
     usual = LABELS[0] if f0 > high else LABELS[1]
+    if (p_female >= 0.5) == (usual == LABELS[0]):
+        return f"pitch {f0:.0f} Hz speaks for {usual}, but {speech_s:.2f} s do not make it sure"
     return f"pitch {f0:.0f} Hz is more usual for {usual}, the rest of the voice is not"
 
 
