@@ -262,7 +262,8 @@ def test_names_of_any_kind(script, tmp_path):
     folder = tmp_path / "odd"
     folder.mkdir()
     voice = (MY_WAVS / "slt_three.wav").read_bytes()
-    names = [b"with space.wav", b'double"quote.wav', b"new\nline.wav", b"l" * 251 + b".wav",
+    names = [b"with space.wav", b'double"quote.wav', b"new\nline.wav",
+             b"l" * 251 + b".wav", b"$a_$b^$.wav",
              "\u00e9\U0001f600.wav".encode(), b"bytes\xff.wav", b"no\xff sound.wav"]
     for name in names:
         with open(os.path.join(os.fsencode(folder), name), "wb") as file:

@@ -59,7 +59,7 @@ def test_a_seal_shows_any_change(tmp_path):
         with pytest.raises(ValueError, match="not as it was written"):
             files.read_sealed_json(tmp_path / "c.json")
     (tmp_path / "c.json").write_text(text)
-    (tmp_path / "weights").write_bytes(b"abd")
+    (tmp_path / "weights").write_bytes(b"abcd")
     files.read_sealed_json(tmp_path / "c.json")
     with pytest.raises(ValueError, match="weights is not as it was written"):
         files.read_sealed_json(tmp_path / "c.json", files_too=True)

@@ -184,7 +184,9 @@ def draw_heat_map(path, prediction, windows, recipe, n_windows=None):
     size = drawn[0].picture.shape[:2]
     maps = np.stack([window.maps for window in drawn])
     heat = scaled(enlarge(grad_cam(maps, likelier), size))
-    title = (f"{Path(prediction.path).name}: {prediction.label}, "
+    name = Path(prediction.path).name
+    name = name if len(name) <= 60 else f"{name[:28]}...{name[-28:]}"
+    title = (f"{name}: {prediction.label}, "
              f"p(female) = {p_female:.2f}, evidence for {likelier}")
     if total > len(drawn):
         title += f"\nfirst {len(drawn)} of {total} windows"

@@ -30,7 +30,7 @@ def save_heat_map(path, windows, heat, recipe, title):
     width = 4.5 + 1.2 * (len(windows) - 1)
     figure = Figure(figsize=(2 * width, 1.2 + 2.1 * len(views)), layout="constrained")
     axes = figure.subplots(len(views), 2, sharex=True, squeeze=False)
-    figure.suptitle(title)
+    figure.suptitle(title.encode("utf-8", "backslashreplace").decode(), parse_math=False)
     for row, view in zip(axes, views):
         channel = recipe.views.index(view)
         _draw(row[0], windows, channel)

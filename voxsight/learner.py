@@ -317,7 +317,10 @@ class _Progress(Callback):
             self.bar.update()
 
     def after_epoch(self):
-        values = dict(zip(self.recorder.metric_names[1:], self.recorder.log[1:]))
+        names, log = self.recorder.metric_names, self.recorder.log
+        if len(log) < len(names):  # an epoch that a resumed training skips
+            return
+        values = dict(zip(names[1:], log[1:]))
         self.bar.set_postfix({k: f"{v:.4f}" for k, v in values.items() if k != "time"})
 
     def after_fit(self):

@@ -199,7 +199,7 @@ def _write_answers(path, answers, base):
 
 
 def _rounded(value):
-    return round(value, 4) if isinstance(value, float) else "" if value is None else value
+    return round(value, 6) if isinstance(value, float) else "" if value is None else value
 
 
 def _draw_plots(out, answers, metrics):
