@@ -17,7 +17,7 @@ from safetensors.torch import save_file as save_file_torch
 
 from voxsight.learner import MaskBands, load_into
 from voxsight.prediction import Classifier
-from voxsight.resuming import NAME
+from voxsight.resuming import NAME, Epochs
 
 # One process, so that the network of the fixture is trained once.
 pytestmark = pytest.mark.xdist_group("learner")
@@ -133,6 +133,17 @@ def test_a_teachers_embeddings_are_learnt_and_left_out(dataset):
     assert np.mean((evidence > 0) == (heard[valid, 0] == 1)) > 0.9
 
 
+def test_calibration_hears_windows_recordings_and_copies_apart():
+    """Two windows with two copies each: the n-th copies make the n-th altered recording."""
+    from voxsight.datasets import Picture
+    from voxsight.training import _copies_apart, by_recording
+
+    altered = [Picture(f"{i}.jpg", "a.wav", "s", "female", "c", "noise", start_s)
+               for i, start_s in enumerate((0.0, 0.0, 1.0, 1.0))]
+    evidence, is_female, speakers = by_recording(_copies_apart(altered), [1.0, 10.0, 3.0, 30.0])
+    assert evidence.tolist() == [2.0, 20.0] and is_female.all() and speakers == ["s", "s"]
+
+
 def test_calibrated_on_altered_copies_where_there_are_any(dataset, tmp_path):
     """Copies that are wrong half of the time leave nothing to be sure of."""
     import dataclasses
@@ -189,6 +200,12 @@ def test_a_killed_training_goes_on(script, dataset, tmp_path):
         for name, tensor in load_file(out / "weights.safetensors").items():
             np.testing.assert_allclose(
                 tensor, load_file(tmp_path / "whole" / "weights.safetensors")[name], atol=1e-3)
+
+
+def test_a_damaged_state_is_left_alone(tmp_path, capsys):
+    (tmp_path / NAME).write_bytes(b"cut")
+    assert Epochs(1, tmp_path, "settings").begin("head") == 0
+    assert "starting anew" in capsys.readouterr().err
 
 
 def kill_in(phase, command, out, cwd):

@@ -98,15 +98,19 @@ class Epochs(Callback):
     def _read(self):
         if self.file is None or not self.file.is_file():
             return None
-        from safetensors import safe_open
+        from safetensors import SafetensorError, safe_open
 
-        with safe_open(self.file, "pt") as stored:
-            about = json.loads(stored.metadata()["about"])
-            if about["settings"] != self.settings:
-                print(f"{self.file}: found an unfinished training with other settings, starting "
-                      "anew", file=sys.stderr)
-                return None
-            return about, {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+        try:
+            with safe_open(self.file, "pt") as stored:
+                about = json.loads(stored.metadata()["about"])
+                if about["settings"] == self.settings:
+                    names = list(stored.keys())
+                    return about, {name: stored.get_tensor(name) for name in names}
+                found = "an unfinished training with other settings"
+        except (SafetensorError, TypeError, KeyError, ValueError):
+            found = "no training that could be taken up"
+        print(f"{self.file}: found {found}, starting anew", file=sys.stderr)
+        return None
 
     def _restore(self, tensors):
         self.learn.model.load_state_dict({name.removeprefix(_MODEL): tensor for name, tensor
