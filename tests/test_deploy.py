@@ -18,7 +18,7 @@ from voxsight.corpora import read_corpus
 from voxsight.degradation import coloured_noise
 from voxsight.deployment import deploy, find_inputs
 from voxsight.errors import UsageError
-from voxsight.prediction import Classifier, WindowAnswer, _why_uncertain
+from voxsight.prediction import PictureModel, WindowAnswer, _why_uncertain
 from voxsight.timeline import smoothed, timeline
 
 LABELS = {"female", "male", "uncertain", "no_speech"}
@@ -114,7 +114,7 @@ def test_a_tenth_of_a_second_and_noise_have_a_probability(tmp_path, rng):
     soundfile.write(tmp_path / "tenth.wav", rng.normal(scale=0.1, size=1600), 16_000)
     soundfile.write(tmp_path / "noise.wav", rng.normal(scale=0.1, size=48_000), 16_000)
     for name in ("tenth", "noise"):
-        answer = Classifier(ROOT / "models/default").answer(tmp_path / f"{name}.wav")
+        answer = PictureModel(ROOT / "models/default").answer(tmp_path / f"{name}.wav")
         assert answer.label == "no_speech" and 0 <= answer.p_female <= 1
 
 
@@ -126,8 +126,8 @@ def test_a_killed_batch_is_finished_by_the_same_command(tmp_path, monkeypatch):
     first.close()
     assert not (tmp_path / "a.csv").exists()
     answered = []
-    original = Classifier.answer
-    monkeypatch.setattr(Classifier, "answer", lambda self, path, keep=None: (
+    original = PictureModel.answer
+    monkeypatch.setattr(PictureModel, "answer", lambda self, path, keep=None: (
         answered.append(path), original(self, path, keep))[1])
     second = list(deploy(names, model, csv=tmp_path / "a.csv"))
     assert answered == names[2:] or answered == names[1:]
@@ -153,7 +153,7 @@ def test_heat_maps_pictures_and_timelines(script, tmp_path):
 
 
 def test_timeline_by_hand(tiny_model):
-    classifier = Classifier(tiny_model[0])  # temperature 2, confidence 0.6
+    classifier = PictureModel(tiny_model[0])  # temperature 2, confidence 0.6
     nothing = np.zeros(0)
     windows = [WindowAnswer(0, 1, ((0.0, 1.0),), 4.0, nothing, nothing, nothing),
                WindowAnswer(1, 2, ((1.2, 2.0),), 6.0, nothing, nothing, nothing),
@@ -194,7 +194,7 @@ def test_neighbours_support_each_other(rng):
 
 
 def test_labels_for_probabilities(tiny_model):
-    classifier = Classifier(tiny_model[0], min_confidence=0.8)
+    classifier = PictureModel(tiny_model[0], min_confidence=0.8)
     assert [classifier.label(p) for p in (0.9, 0.6, 0.3, 0.1, None)] == [
         "female", "uncertain", "uncertain", "male", "no_speech"]
     assert classifier.label(0.9, heard=False) == "no_speech"
@@ -311,10 +311,10 @@ def _of_another_model(path):
 def test_a_changed_model_is_refused(tiny_model, tmp_path, name, change):
     folder = tmp_path / "model"
     shutil.copytree(tiny_model[0], folder)
-    Classifier(folder)
+    PictureModel(folder)
     change(folder / name)
     with pytest.raises(UsageError, match="restore the folder") as refusal:
-        Classifier(folder)
+        PictureModel(folder)
     assert name in str(refusal.value)
 
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from voxsight.explanation import enlarge, grad_cam, scaled
-from voxsight.prediction import Classifier
+from voxsight.prediction import PictureModel
 
 
 @pytest.mark.parametrize("label", ["female", "male"])
@@ -14,7 +14,7 @@ def test_class_maps_are_grad_cam(tiny_model, rng, label):
 
     folder, network = tiny_model
     pictures = rng.integers(0, 256, (4, 64, 96, 3), np.uint8)
-    _, maps = Classifier(folder).run(pictures)
+    _, maps = PictureModel(folder).run(pictures)
 
     mean, std = torch.tensor((0.485, 0.456, 0.406)), torch.tensor((0.229, 0.224, 0.225))
     batch = ((torch.from_numpy(pictures) / 255 - mean) / std).permute(0, 3, 1, 2)

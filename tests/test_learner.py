@@ -16,7 +16,7 @@ from safetensors.torch import load_file as load_file_torch
 from safetensors.torch import save_file as save_file_torch
 
 from voxsight.learner import MaskBands, load_into
-from voxsight.prediction import Classifier
+from voxsight.prediction import PictureModel
 from voxsight.resuming import NAME, Epochs
 
 # One process, so that the network of the fixture is trained once.
@@ -82,7 +82,7 @@ def test_nothing_in_the_folder_is_a_pickle(trained):
 def test_graph_gives_torchs_logits_at_any_size(tiny_model, rng, size):
     folder, network = tiny_model
     pictures = rng.integers(0, 256, (3, *size, 3), np.uint8)
-    logits, maps = Classifier(folder).run(pictures)
+    logits, maps = PictureModel(folder).run(pictures)
     mean, std = torch.tensor((0.485, 0.456, 0.406)), torch.tensor((0.229, 0.224, 0.225))
     scaled = (torch.from_numpy(pictures) / 255 - mean) / std
     with torch.no_grad():
@@ -98,7 +98,7 @@ def test_trained_network_is_the_graph(trained, dataset, rng):
     from voxsight import mfc
 
     pictures = np.stack([mfc.decode(str(dataset / f"female_{i}.jpg")) for i in (1, 2, 4)])
-    logits, _ = Classifier(trained).run(pictures)
+    logits, _ = PictureModel(trained).run(pictures)
     assert (logits[:, 0] > logits[:, 1]).all()
 
 

@@ -15,8 +15,9 @@ ORDER = ["errors", "files", "parallel", "download", "audio", "speech", "resizing
          "datasets",
          "listening", "convert", "evaluation", "calibration", "onnx_graph", "checkpoint",
          "second_opinion", "resuming", "learner", "model_card", "training", "pitch",
-         "prediction", "timeline", "explanation", "display", "deployment", "assessment",
-         "report", "conditions", "robustness", "conversations", "recorder", "audiomnist_table",
+         "prediction", "features", "fitting", "classifiers", "models", "timeline", "explanation", "display", "deployment", "assessment",
+         "report", "conditions", "robustness", "comparison", "leaderboard",
+         "conversations", "recorder", "audiomnist_table",
          "commands", "__main__"]
 
 

@@ -18,9 +18,10 @@ from voxsight.datasets import read_dataset, split_pictures
 from voxsight.deployment import draw_heat_map
 from voxsight.errors import UsageError
 from voxsight.evaluation import figures
+from voxsight.models import check_shows_pictures, open_model
 from voxsight.parallel import ordered_map, progress
 from voxsight.pitch import median_f0
-from voxsight.prediction import BATCH, Classifier, Prediction, WindowAnswer
+from voxsight.prediction import BATCH, PictureModel, Prediction, WindowAnswer
 
 AGE_BANDS = ((18, "under 18"), (30, "18 to 29"), (45, "30 to 44"), (60, "45 to 59"),
              (120, "60 and over"))
@@ -101,11 +102,12 @@ def assess(model, data, *, kind="csv", subset=None, split=None, valid=0.2, seed=
     if data.is_file() and data.suffix == ".csv" and (stored := stored_answers(data)):
         return stored, config, data.parent
     if data.is_dir() and kind == "csv":
+        check_shows_pictures(config, model)
         pictures, _ = read_dataset(data)
         if split:
             _, side = split_pictures(pictures, split, valid, seed)
             pictures = [pictures[i] for i in side]
-        answers = assess_pictures(pictures, Classifier(model), mistakes=mistakes, quiet=quiet)
+        answers = assess_pictures(pictures, PictureModel(model), mistakes=mistakes, quiet=quiet)
         return answers, config, data.parent
     utterances = read_corpus(data, kind, subset=subset)
     answers = assess_recordings(utterances, model, mistakes=mistakes, jobs=jobs, quiet=quiet)
@@ -168,7 +170,7 @@ def assess_pictures(pictures, classifier, *, mistakes=None, quiet=False):
     Parameters
     ----------
     pictures : list of datasets.Picture
-    classifier : prediction.Classifier
+    classifier : prediction.PictureModel
     mistakes : str or os.PathLike, optional
         folder that gets the pictures of recordings answered wrongly
     quiet : bool
@@ -196,7 +198,7 @@ def _answer_of_pictures(source, parts, classifier, mistakes):
     answer = Answer(source, picture.speaker, picture.gender, picture.corpus,
                     label=classifier.label(p_female), p_female=p_female)
     if mistakes and answer.is_mistake:
-        copy = _copy_mistake(answer, source if os.path.isfile(source) else picture.path, mistakes)
+        copy = copy_mistake(answer, source if os.path.isfile(source) else picture.path, mistakes)
         windows = [WindowAnswer(p.start_s, p.start_s + config.recipe.window_s, (), log_odds,
                                 mfc.decode(p.path, config.architecture.size), maps, None)
                    for p, log_odds, maps in parts]
@@ -301,14 +303,15 @@ def mistake_name(answer):
 
 
 def _assessor(model, mistakes):
-    return functools.partial(_assess, classifier=Classifier(model), mistakes=mistakes)
+    return functools.partial(_assess, classifier=open_model(model), mistakes=mistakes)
 
 
 def _assess(utterance, *, classifier, mistakes):
     answer, prediction, windows = assess_recording(utterance, classifier)
     if mistakes and answer.is_mistake:
-        copy = _copy_mistake(answer, answer.path, mistakes)
-        draw_heat_map(f"{copy}.png", prediction, windows, classifier.config.recipe)
+        copy = copy_mistake(answer, answer.path, mistakes)
+        if windows:
+            draw_heat_map(f"{copy}.png", prediction, windows, classifier.config.recipe)
     return answer
 
 
@@ -318,7 +321,7 @@ def assess_recording(utterance, classifier, path=None):
     Parameters
     ----------
     utterance : corpora.Utterance
-    classifier : prediction.Classifier
+    classifier : prediction.PictureModel
     path : str or os.PathLike, optional
         what to listen to instead of the utterance's own recording
 
@@ -330,7 +333,7 @@ def assess_recording(utterance, classifier, path=None):
     """
     windows = []
     prediction = classifier.answer(path or utterance.path, keep=windows)
-    rate = classifier.config.recipe.sample_rate
+    rate = classifier.config.recipe.sample_rate if windows else None
     pitches = [f0 for window in windows if (f0 := median_f0(window.samples, rate))]
     f0_hz = float(np.median(pitches)) if pitches else None
     return _labelled(utterance, prediction, f0_hz), prediction, windows
@@ -350,7 +353,7 @@ def _labelled(utterance, prediction, f0_hz=None):
         duration_s=prediction.duration_s, error=prediction.error, f0_hz=f0_hz)
 
 
-def _copy_mistake(answer, path, folder):
+def copy_mistake(answer, path, folder):
     """Copy a recording or picture into the folder of mistakes; the name without ending."""
     copy = Path(folder) / mistake_name(answer)
     copy.parent.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ from voxsight.evaluation import figures, point_figures
 from voxsight.explanation import class_means
 from voxsight.learner import TrainConfig, fit, make_learner
 from voxsight.model_card import as_text
-from voxsight.prediction import Classifier
+from voxsight.prediction import PictureModel
 from voxsight.training import finish
 
 SEEDS = (42, 43, 44)
@@ -153,7 +153,7 @@ def draw_class_means(data, model, out, *, quiet=False):
     from voxsight.display import save_class_means
 
     pictures, recipe = data
-    classifier = Classifier(model)
+    classifier = PictureModel(model)
     training = classifier.config.training
     kept, valid = split_pictures(pictures, "random", training["valid"], training["seed"])
     means = class_means(classifier, [kept[i] for i in valid], quiet=quiet)

@@ -63,6 +63,31 @@ class ModelConfig:
         }
 
 
+@dataclasses.dataclass(frozen=True)
+class ClassifierConfig:
+    """The same for a classifier of `voxsight.classifiers`, which looks at no pictures.
+
+    Attributes
+    ----------
+    classifier : str
+        name under which it is registered
+    features : dict
+        fields of `features.FeatureConfig`
+    calibration, training, figures
+        as in `ModelConfig`
+    """
+
+    classifier: str
+    features: dict
+    calibration: Calibration
+    training: dict
+    figures: dict
+
+    def to_dict(self):
+        """The contents of ``config.json``, without the digests."""
+        return {"labels": list(LABELS), **dataclasses.asdict(self)}
+
+
 def save_model(folder, state, config, history=(), card=None):
     """Write a model folder.
 
@@ -105,7 +130,7 @@ def load_config(folder, *, files_too=False):
 
     Returns
     -------
-    ModelConfig
+    ModelConfig or ClassifierConfig
 
     Raises
     ------
@@ -113,20 +138,33 @@ def load_config(folder, *, files_too=False):
         if the folder is no model, or a file of it was changed or cut
     """
     folder = find_model(folder)
-    for name in (CONFIG, WEIGHTS, GRAPH):
+    for name in (CONFIG, *([WEIGHTS, GRAPH] if _shows_pictures(folder) else [])):
         if not (folder / name).is_file():
             raise UsageError(f"{folder}: found no {name}, expected a model folder; name one "
                              "with --model, or train one with scripts/train_model.py")
     try:
         values = files.read_sealed_json(folder / CONFIG, files_too=files_too)
-        architecture = {key: tuple(value) if isinstance(value, list) else value
-                        for key, value in values["architecture"].items()}
-        return ModelConfig(Architecture(**architecture), Recipe.from_dict(values["recipe"]),
-                           Calibration(**values["calibration"]), values["training"],
-                           values["figures"])
+        return _config_of(values)
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise UsageError(f"{folder / CONFIG}: not the config of this model ({error}); restore "
                          "the folder or train again") from error
+
+
+def _shows_pictures(folder):
+    """Whether a folder is that of a picture network, or of no model at all."""
+    try:
+        return "classifier" not in files.read_json(folder / CONFIG)
+    except (ValueError, OSError):
+        return True
+
+
+def _config_of(values):
+    about = (Calibration(**values["calibration"]), values["training"], values["figures"])
+    if "classifier" in values:
+        return ClassifierConfig(values["classifier"], values["features"], *about)
+    architecture = {key: tuple(value) if isinstance(value, list) else value
+                    for key, value in values["architecture"].items()}
+    return ModelConfig(Architecture(**architecture), Recipe.from_dict(values["recipe"]), *about)
 
 
 def find_model(model):

@@ -80,6 +80,38 @@ def read_corpus(source, kind, *, subset=None, speakers=None, per_speaker=None):
     return utterances
 
 
+def read_sources(sources, *, per_speaker=None):
+    """Utterances of several corpora.
+
+    Parameters
+    ----------
+    sources : sequence of str
+        each ``KIND:PATH`` or ``KIND:PATH:SUBSET``, or the path of a CSV alone
+    per_speaker : int, optional
+        as for `read_corpus`
+
+    Returns
+    -------
+    list of Utterance
+
+    Raises
+    ------
+    UsageError
+    """
+    utterances = []
+    for source in sources:
+        kind, _, rest = (f"csv:{source}" if Path(source).is_file() else source).partition(":")
+        path, _, subset = rest.partition(":")
+        if kind not in ("audiomnist", "librispeech", "csv", "folder") or not path:
+            raise UsageError(f"{source}: expected a CSV, or KIND:PATH or KIND:PATH:SUBSET with "
+                             "KIND one of audiomnist, librispeech, csv or folder")
+        name = Path(path).parent.name if path.endswith(".csv") else Path(path).name
+        own = read_corpus(path, kind, subset=subset or None, per_speaker=per_speaker)
+        utterances += [dataclasses.replace(u, corpus=name) if kind in ("audiomnist", "folder")
+                       or not u.corpus else u for u in own]
+    return utterances
+
+
 def sound_files(folder):
     """Sound files below a folder in sorted order; a link loop is walked once."""
     found = []

@@ -14,8 +14,9 @@ from voxsight.checkpoint import CONFIG, find_model, load_config
 from voxsight.corpora import sound_files
 from voxsight.errors import RecordingError
 from voxsight.explanation import enlarge, grad_cam, scaled
+from voxsight.models import check_shows_pictures, open_model
 from voxsight.parallel import ordered_map, progress
-from voxsight.prediction import COLUMNS, Classifier, Prediction
+from voxsight.prediction import COLUMNS, Prediction
 from voxsight.timeline import timeline
 
 MAX_WINDOWS = 8  # of a recording in its heat map
@@ -102,7 +103,9 @@ def deploy(paths, model, *, outputs=Outputs(), csv=None, min_confidence=None, jo
     UsageError
         if the model is missing, or another run writes to `csv`
     """
-    load_config(model)  # a missing model is said before anything is written
+    config = load_config(model)  # a missing model is said before anything is written
+    if outputs.wanted:
+        check_shows_pictures(config, model)
     inputs = find_inputs(paths)
     settings = [files.sha256(find_model(model) / CONFIG), min_confidence,
                 dataclasses.asdict(outputs)]
@@ -126,15 +129,17 @@ def _lost(item):
 
 
 def _answerer(model, min_confidence, outputs, alone):
-    classifier = Classifier(model, min_confidence=min_confidence, alone=alone)
+    classifier = open_model(model, min_confidence=min_confidence, alone=alone)
     return functools.partial(_answer, classifier=classifier, outputs=outputs)
 
 
 def _answer(item, *, classifier, outputs):
     if item.error:
         return Prediction(item.path, error=item.error)
+    if not outputs.wanted:
+        return classifier.answer(item.path)
     kept = _Kept(outputs, item.name, classifier.config.recipe)
-    prediction = classifier.answer(item.path, keep=kept if outputs.wanted else None)
+    prediction = classifier.answer(item.path, keep=kept)
     if kept.all and outputs.timelines:
         _write_timeline(Path(outputs.timelines), item.name, timeline(kept.all, classifier))
     if kept.first and outputs.heatmaps:

@@ -145,6 +145,67 @@ def save_class_means(path, means, recipe):
     _save(figure, path)
 
 
+def save_leaderboard(path, rows, title):
+    """Draw the unweighted average recall of classifiers, best first, with their intervals.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        PNG to write
+    rows : list of dict
+        ``classifier``, ``figures`` and ``uar`` per corpus, as `comparison` stores them
+    title : str
+    """
+    figure = Figure(figsize=(8, 1.6 + 0.42 * len(rows)), layout="constrained")
+    axis = figure.subplots()
+    places = np.arange(len(rows))
+    values, low, high = (np.array([row["figures"]["uar"][key] for row in rows])
+                         for key in ("value", "low", "high"))
+    for number, corpus in enumerate(rows[0]["uar"]):
+        own = [row["uar"].get(corpus, {}).get("value") for row in rows]
+        axis.scatter([np.nan if value is None else value for value in own], places, s=22,
+                     marker="osDv^P*X"[number % 8], color=f"C{number + 1}", alpha=0.6,
+                     label=corpus)
+    axis.errorbar(values, places, xerr=(values - low, high - values), color="black",
+                  fmt="|", markersize=14, markeredgewidth=2, capsize=3, label="all together")
+    axis.axvline(0.5, color="gray", linestyle=":")
+    axis.set_yticks(places, [row["classifier"] for row in rows])
+    axis.invert_yaxis()
+    axis.grid(axis="x", alpha=0.3)
+    axis.set_xlabel("unweighted average recall, 95 % interval over speakers")
+    axis.set_title(title, fontsize="medium")
+    figure.legend(loc="outside right upper", fontsize="small")
+    _save(figure, path)
+
+
+def save_learning_curve(path, history, title):
+    """Draw training and validation loss per epoch; `history` as `Classifier.fit` gives it."""
+    figure = Figure(figsize=(5.5, 3.8), layout="constrained")
+    axis = figure.subplots()
+    epochs = [row["epoch"] for row in history]
+    for side in ("train", "valid"):
+        axis.plot(epochs, [row[f"{side}_loss"] for row in history], label=side)
+    best = min(history, key=lambda row: row["valid_loss"])
+    axis.plot(best["epoch"], best["valid_loss"], "o", color="C1", label="kept")
+    axis.set_xlabel("epoch")
+    axis.set_ylabel("loss")
+    axis.set_title(title, fontsize="medium")
+    axis.legend()
+    _save(figure, path)
+
+
+def save_importance(path, importance, title, most=25):
+    """Draw the inputs that count most, by name, as bars."""
+    shown = sorted(importance.items(), key=lambda pair: -pair[1])[:most]
+    figure = Figure(figsize=(6.5, 1.2 + 0.24 * len(shown)), layout="constrained")
+    axis = figure.subplots()
+    axis.barh([name for name, _ in shown], [value for _, value in shown])
+    axis.invert_yaxis()
+    axis.set_xlabel("share of the gain")
+    axis.set_title(title, fontsize="medium")
+    _save(figure, path)
+
+
 def _wilson(shares, counts, z=1.96):
     """Bounds of 95 % for shares of counts (Wilson, 1927); they stay within 0 and 1."""
     centre = (shares + z**2 / (2 * counts)) / (1 + z**2 / counts)

@@ -40,7 +40,7 @@ def class_means(classifier, pictures, *, quiet=False):
 
     Parameters
     ----------
-    classifier : prediction.Classifier
+    classifier : prediction.PictureModel
     pictures : list of datasets.Picture
     quiet : bool
         no progress bar

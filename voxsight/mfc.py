@@ -38,7 +38,10 @@ def picture(samples, recipe, front=None):
     decibels = log_mel(pad(samples, recipe.window_samples, front), recipe)
     grey = {view: _VIEW[view](decibels, recipe) for view in set(recipe.views)}
     grey = {view: _resized_to_bytes(matrix, recipe) for view, matrix in grey.items()}
-    return np.stack([grey[view] for view in recipe.views], axis=-1)
+    pixels = np.empty((recipe.height, recipe.width, len(recipe.views)), np.uint8)
+    for channel, view in enumerate(recipe.views):
+        pixels[..., channel] = grey[view]
+    return pixels
 
 
 def pad(samples, size, front=None):
@@ -92,10 +95,11 @@ def log_mel(samples, recipe):
     emphasised = samples.copy()
     emphasised[1:] -= recipe.pre_emphasis * samples[:-1]
     frames = np.lib.stride_tricks.sliding_window_view(emphasised, recipe.win_length)
-    frames = frames[:: recipe.hop_length] * _hann(recipe)
-    spectrum = np.fft.rfft(frames, recipe.n_fft)
-    power = np.square(spectrum.real) + np.square(spectrum.imag)
-    decibels = 10.0 * np.log10(np.maximum(_mel_filters(recipe) @ power.T, 1e-10))
+    frames = frames[:: recipe.hop_length]
+    sounding = _sounding(emphasised, recipe)
+    decibels = np.full((recipe.n_mels, len(frames)), -100.0, recipe.dtype)
+    mel = _mel_filters(recipe) @ _power_spectrum(frames[sounding], recipe).T
+    decibels[:, sounding] = 10.0 * np.log10(np.maximum(mel, 1e-10))
     return np.maximum(decibels, decibels.max() - recipe.top_db)
 
 
@@ -170,6 +174,25 @@ def frame_times(recipe):
     return half / recipe.sample_rate, last / recipe.sample_rate
 
 
+def _sounding(samples, recipe):
+    """Slice of the frames before and after which there are zeros only, as from padding."""
+    sound = samples != 0
+    first, last = int(sound.argmax()), len(sound) - 1 - int(sound[::-1].argmax())
+    earliest = max(0, -(-(first - recipe.win_length + 1) // recipe.hop_length))
+    return slice(earliest, last // recipe.hop_length + 1)
+
+
+def _power_spectrum(frames, recipe, at_once=16):
+    """Power of Hann-windowed frames, shape (frames, 1 + n_fft // 2); a few stay in cache."""
+    power = np.empty((len(frames), 1 + recipe.n_fft // 2), recipe.dtype)
+    for start in range(0, len(frames), at_once):
+        spectrum = np.fft.rfft(frames[start: start + at_once] * _hann(recipe), recipe.n_fft)
+        own = power[start: start + at_once]
+        np.square(spectrum.real, out=own)
+        own += np.square(spectrum.imag)
+    return power
+
+
 def _mfcc_grey(decibels, recipe):
     if recipe.level != "stored":
         decibels = decibels - decibels.mean()
@@ -191,8 +214,11 @@ def _resized_to_bytes(grey, recipe):
     size = (recipe.height, recipe.width)
     if grey.shape != size:
         rows, columns = grey.shape
-        grey = resize_matrix(rows, size[0]) @ grey @ resize_matrix(columns, size[1]).T
-    return (np.clip(grey, 0, 255) + 0.5).astype(np.uint8)
+        # The rows last: before that there are few of them.
+        grey = resize_matrix(rows, size[0]) @ (grey @ resize_matrix(columns, size[1]).T)
+    grey = np.clip(grey, 0, 255)
+    grey += 0.5
+    return grey.astype(np.uint8)
 
 
 @functools.lru_cache

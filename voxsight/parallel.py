@@ -1,9 +1,11 @@
 """Work on many items in several processes, results in the order of the items."""
 
 import contextlib
+import ctypes
 import functools
 import os
 import signal
+import sys
 import threading
 import time
 from collections import deque
@@ -11,6 +13,8 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 
+KEPT_BYTES = 32 * 2**20  # freed memory up to this stays with the process
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # options of mallopt(3)
 _work = None
 
 
@@ -21,13 +25,19 @@ def available_cores():
     return os.cpu_count() or 1
 
 
-def limit_threads():
-    """Keep the numeric libraries of this process, and of its workers, on one thread.
+def prepare_process():
+    """Make this process, and its workers, fit to share the machine with each other.
 
-    Works before NumPy is imported only; the processes share the cores instead.
+    The numeric libraries stay on one thread, if NumPy is not imported yet. Memory that is
+    freed is kept for the next array: handing it back and asking anew costs more time than
+    computing what is in it.
     """
     for library in ("OMP", "OPENBLAS", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc's
+        for option in (_TRIM_THRESHOLD, _MMAP_THRESHOLD) if mallopt else ():
+            mallopt(option, KEPT_BYTES)
 
 
 def ordered_map(make_function, items, jobs=None, lost=None):

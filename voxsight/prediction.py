@@ -92,8 +92,17 @@ class Prediction:
 COLUMNS = ("path", "label", "p_female", "speech_s", "duration_s", "error")  # of the CSV
 
 
-class Classifier:
-    """A model that is ready to answer.
+def label_of(p_female, heard, min_confidence):
+    """Label for a probability, which may be None, and for whether speech was heard."""
+    if p_female is None or not heard:
+        return NO_SPEECH
+    if max(p_female, 1 - p_female) < min_confidence:
+        return UNCERTAIN
+    return LABELS[0] if p_female >= 0.5 else LABELS[1]
+
+
+class PictureModel:
+    """A picture network that is ready to answer.
 
     Parameters
     ----------
@@ -178,11 +187,7 @@ class Classifier:
 
     def label(self, p_female, heard=True):
         """Label for a probability."""
-        if p_female is None or not heard:
-            return NO_SPEECH
-        if max(p_female, 1 - p_female) < self.min_confidence:
-            return UNCERTAIN
-        return LABELS[0] if p_female >= 0.5 else LABELS[1]
+        return label_of(p_female, heard, self.min_confidence)
 
     def run(self, pictures):
         """Logits and class maps of a batch.

@@ -13,37 +13,12 @@ import numpy as np
 from voxsight import audio, files
 from voxsight.assessment import COLUMNS, assess_recording, lost_answer, overall_figures
 from voxsight.conditions import CONDITIONS, DEGRADED, write_under
-from voxsight.corpora import read_corpus, sound_files
-from voxsight.errors import UsageError
+from voxsight.corpora import sound_files
+from voxsight.models import open_model
 from voxsight.parallel import ordered_map, progress
-from voxsight.prediction import Classifier
 
 AS_RECORDED = "as recorded"
 NEAR = 0.1  # of p_female; an answer that moves less counts as the same
-
-
-def read_sources(sources):
-    """Utterances of several corpora, each named ``KIND:PATH`` or ``KIND:PATH:SUBSET``.
-
-    Returns
-    -------
-    list of corpora.Utterance
-
-    Raises
-    ------
-    UsageError
-    """
-    utterances = []
-    for source in sources:
-        kind, _, rest = source.partition(":")
-        path, _, subset = rest.partition(":")
-        if kind not in ("audiomnist", "librispeech", "csv", "folder") or not path:
-            raise UsageError(f"{source}: expected KIND:PATH or KIND:PATH:SUBSET with KIND one "
-                             "of audiomnist, librispeech, csv or folder")
-        name = Path(path).parent.name if path.endswith(".csv") else Path(path).name
-        utterances += [dataclasses.replace(u, corpus=u.corpus if kind == "librispeech" else name)
-                       for u in read_corpus(path, kind, subset=subset or None)]
-    return utterances
 
 
 def measure(utterances, model, *, noise=None, conditions=tuple(CONDITIONS), jobs=None,
@@ -162,7 +137,7 @@ def _interval(figure):
 
 def _measurer(model, noise, conditions):
     noises = [audio.read(path) for path in sound_files(noise)] if noise else []
-    return functools.partial(_measure, classifier=Classifier(model), noises=noises,
+    return functools.partial(_measure, classifier=open_model(model), noises=noises,
                              conditions=conditions)
 
 

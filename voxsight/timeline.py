@@ -18,7 +18,7 @@ def timeline(windows, classifier):
     ----------
     windows : list of prediction.WindowAnswer
         of one recording, in time order
-    classifier : prediction.Classifier
+    classifier : prediction.PictureModel
 
     Returns
     -------

@@ -21,11 +21,11 @@ def configure(parser):
 
 
 def run(args):
-    from voxsight.parallel import limit_threads
+    from voxsight.parallel import prepare_process
 
-    limit_threads()
+    prepare_process()
     from voxsight.conversations import measure, write_measured
-    from voxsight.robustness import read_sources
+    from voxsight.corpora import read_sources
 
     utterances = read_sources(args.sources)
     casts = {"everyone": utterances}

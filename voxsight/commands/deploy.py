@@ -25,9 +25,9 @@ def configure(parser):
 
 
 def run(args):
-    from voxsight.parallel import limit_threads
+    from voxsight.parallel import prepare_process
 
-    limit_threads()
+    prepare_process()
     from voxsight.deployment import Outputs, deploy
 
     predictions = []

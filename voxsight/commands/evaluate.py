@@ -35,9 +35,9 @@ def configure(parser):
 
 
 def run(args):
-    from voxsight.parallel import limit_threads
+    from voxsight.parallel import prepare_process
 
-    limit_threads()
+    prepare_process()
     from pathlib import Path
 
     from voxsight.assessment import assess, check_groups

@@ -32,9 +32,9 @@ def configure(parser):
 
 
 def run(args):
-    from voxsight.parallel import limit_threads
+    from voxsight.parallel import prepare_process
 
-    limit_threads()
+    prepare_process()
     import dataclasses
     from pathlib import Path
 

@@ -53,9 +53,9 @@ def run(args):
 
 
 def _classifier(model):
-    from voxsight.prediction import Classifier
+    from voxsight.prediction import PictureModel
 
-    return Classifier(model)
+    return PictureModel(model)
 
 
 def _seconds(text):

@@ -21,12 +21,13 @@ def configure(parser):
 
 
 def run(args):
-    from voxsight.parallel import limit_threads
+    from voxsight.parallel import prepare_process
 
-    limit_threads()
+    prepare_process()
     from voxsight.conditions import CONDITIONS
+    from voxsight.corpora import read_sources
     from voxsight.errors import UsageError
-    from voxsight.robustness import AS_RECORDED, markdown, measure, read_sources, write_summary
+    from voxsight.robustness import AS_RECORDED, markdown, measure, write_summary
 
     conditions = tuple(CONDITIONS)
     if args.conditions is not None:

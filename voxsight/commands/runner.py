@@ -16,6 +16,7 @@ COMMANDS = {
     "train": "train_model.py",
     "evaluate": "evaluate_model.py",
     "deploy": "deploy_model.py",
+    "compare": "compare_classifiers.py",
     "robustness": "measure_robustness.py",
     "conversations": "measure_conversations.py",
     "audiomnist": "audiomnist_table.py",

@@ -1,0 +1,174 @@
+"""Neural networks on features: dense, and convolutional in one and two dimensions."""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+
+from voxsight.classifiers import Classifier, probabilities, register
+from voxsight.files import replacing
+
+WEIGHTS = "network.safetensors"
+
+
+class _Network(Classifier):
+    """A network of PyTorch whose one output is the log-odds of female."""
+
+    epochs, patience, batch, lr, weight_decay = 200, 15, 32, 1e-3, 1e-3
+
+    def fit(self, train, valid, *, seed=42, log_dir=None):
+        import torch
+
+        from voxsight.fitting import fit_network
+
+        torch.manual_seed(seed)
+        x = self._array(train.inputs)
+        self.network = _standardised(self.build(x.shape[1:]), x)
+        return fit_network(
+            self.network, (x, train.is_female), (self._array(valid.inputs), valid.is_female),
+            epochs=self.epochs, patience=self.patience, batch=self.batch, lr=self.lr,
+            weight_decay=self.weight_decay, seed=seed, log_dir=log_dir)
+
+    def predict_proba(self, inputs):
+        import torch
+
+        self.network.eval()
+        with torch.no_grad():
+            x = torch.from_numpy(self._array(inputs))
+            evidence = torch.cat([self.network(part) for part in x.split(256)])
+        return probabilities(torch.sigmoid(evidence.double()).numpy())
+
+    def save(self, folder):
+        from safetensors.torch import save_file
+
+        state = {name: tensor.contiguous() for name, tensor in self.network.state_dict().items()}
+        with replacing(folder / WEIGHTS) as temporary:
+            save_file(state, temporary)
+        return [WEIGHTS]
+
+    @classmethod
+    def load(cls, folder):
+        from safetensors.torch import load_file
+
+        self, state = cls(), load_file(folder / WEIGHTS)
+        shape = state["0.mean"].shape
+        self.network = _standardised(self.build(shape), np.zeros((2, *shape), np.float32))
+        self.network.load_state_dict(state)
+        return self
+
+    @property
+    def parameters(self):
+        """As Keras counts them: running means and variances too."""
+        counted = [tensor for name, tensor in self.network[1].state_dict().items()
+                   if not name.endswith("num_batches_tracked")]
+        return sum(tensor.numel() for tensor in counted)
+
+    def _array(self, inputs):
+        return np.asarray(inputs, np.float32)
+
+
+class _OnFrames(_Network):
+    """A network on the cepstra of a fixed number of frames; NaN where there are none."""
+
+    inputs = "mfcc"
+    frames = 87  # two seconds
+
+    def _array(self, inputs):
+        padded = np.full((len(inputs), len(inputs[0]), self.frames), np.nan, np.float32)
+        for row, mfcc in zip(padded, inputs):
+            row[:, : mfcc.shape[1]] = mfcc[:, : self.frames]
+        return padded
+
+
+@register
+class MultilayerPerceptron(_Network):
+    """Two small dense layers on statistics of the cepstra."""
+
+    name, about = "mlp", "a small neural network on MFCC statistics"
+
+    def build(self, shape):
+        """The network without its standardisation."""
+        return _dense([math.prod(shape), 64, 32], dropout=0.3)
+
+
+@register
+class DenseNetwork(_Network):
+    """Three dense layers on statistics of the spectrum."""
+
+    name, inputs, about = "dnn", "statistics", "a dense network on spectral statistics"
+
+    def build(self, shape):
+        """The network without its standardisation."""
+        return _dense([math.prod(shape), 256, 128, 64], dropout=0.4)
+
+
+@register
+class Convolutional1d(_OnFrames):
+    """Four convolutions along the cepstra of two seconds as one row of 3,480 numbers."""
+
+    name, about = "cnn1d", "1-D convolutions over 40 MFCCs x 87 frames"
+
+    def build(self, shape):
+        """The network without its standardisation; 449,425 parameters for (40, 87)."""
+        from torch import nn
+
+        length, layers = math.prod(shape), [nn.Flatten(), nn.Unflatten(1, (1, -1))]
+        for inputs, outputs in ((1, 16), (16, 8), (8, 16), (16, 8)):
+            layers += [nn.Conv1d(inputs, outputs, 6, padding="same"), nn.ReLU(),
+                       nn.MaxPool1d(2, ceil_mode=True)]
+            length = -(-length // 2)
+        return nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.5), nn.Linear(8 * length, 256),
+                             nn.ReLU(), nn.Linear(256, 1), nn.Flatten(0))
+
+
+@register
+class Convolutional2d(_OnFrames):
+    """Three convolutions over the cepstra of two seconds as a picture of 40 x 87."""
+
+    name, about = "cnn2d", "2-D convolutions over 40 MFCCs x 87 frames"
+
+    def build(self, shape):
+        """The network without its standardisation; 60,809 parameters for (40, 87)."""
+        from torch import nn
+
+        (height, width), layers = shape, [nn.Unflatten(1, (1, -1))]
+        for inputs, outputs, size in ((1, 16, 6), (16, 16, 6), (16, 8, 3)):
+            layers += [nn.Conv2d(inputs, outputs, size), nn.ReLU(),
+                       nn.MaxPool2d(2, ceil_mode=True), nn.BatchNorm2d(outputs)]
+            height, width = (-(-(side - size + 1) // 2) for side in (height, width))
+        return nn.Sequential(*layers, nn.Dropout(0.3), nn.Flatten(),
+                             nn.Linear(8 * height * width, 256), nn.ReLU(), nn.Dropout(0.3),
+                             nn.Linear(256, 1), nn.Flatten(0))
+
+
+def _dense(widths, dropout):
+    from torch import nn
+
+    layers = []
+    for inputs, outputs in pairwise(widths):
+        layers += [nn.Linear(inputs, outputs), nn.ReLU(), nn.Dropout(dropout)]
+    return nn.Sequential(*layers, nn.Linear(widths[-1], 1), nn.Flatten(0))
+
+
+def _standardised(network, x):
+    """The network behind a layer that takes the mean and spread of `x` out.
+
+    Of frames, those of each coefficient; what is missing (NaN) becomes the mean.
+    """
+    import torch
+    from torch import nn
+
+    class Standardise(nn.Module):
+        def __init__(self, mean, spread):
+            super().__init__()
+            self.register_buffer("mean", torch.from_numpy(mean))
+            self.register_buffer("spread", torch.from_numpy(spread))
+
+        def forward(self, values):
+            return torch.nan_to_num((values - self.mean) / self.spread)
+
+    over = (0, *range(2, x.ndim))
+    shape = x.shape[1:]
+    mean = np.broadcast_to(np.nanmean(x, axis=over, keepdims=True)[0], shape)
+    spread = np.broadcast_to(np.nanstd(x, axis=over, keepdims=True)[0] + 1e-6, shape)
+    return nn.Sequential(Standardise(mean.astype(np.float32), spread.astype(np.float32)), network)
