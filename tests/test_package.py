@@ -12,13 +12,12 @@ MODULES = sorted((ROOT / "voxsight").rglob("*.py"))
 # A module may import from those before it, never from those after.
 ORDER = ["errors", "files", "parallel", "download", "audio", "speech", "resizing", "recipes",
          "mfc", "corpora", "splits", "vocoder", "degradation", "augmentation", "embeddings",
-         "datasets",
-         "listening", "convert", "evaluation", "calibration", "onnx_graph", "checkpoint",
-         "second_opinion", "resuming", "learner", "model_card", "training", "pitch",
-         "prediction", "features", "fitting", "classifiers", "models", "timeline", "explanation", "display", "deployment", "assessment",
-         "report", "conditions", "robustness", "comparison", "leaderboard",
-         "conversations", "recorder", "audiomnist_table",
-         "commands", "__main__"]
+         "datasets", "listening", "convert", "evaluation", "calibration", "onnx_graph",
+         "checkpoint", "second_opinion", "resuming", "learner", "model_card", "training",
+         "pitch", "prediction", "features", "fitting", "classifiers", "models", "timeline",
+         "explanation", "display", "deployment", "assessment", "report", "conditions",
+         "robustness", "comparison", "leaderboard", "conversations", "recorder",
+         "audiomnist_table", "commands", "__main__"]
 
 
 def imports_of(path, top_only=False):

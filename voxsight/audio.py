@@ -7,6 +7,7 @@ blocks come out, so that three hours of sound need no more memory than three sec
 import contextlib
 import io
 import os
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from voxsight.errors import RecordingError
 from voxsight.parallel import cpu_limit
 
 BLOCK_S = 4.0
+WHOLE_BYTES = 2**22  # files up to this are read at once: libsndfile asks for crumbs
 DECODING_LIMIT_S = 5.0  # of computing for a header or a block; usual are milliseconds
 MIN_RATE_HZ, MAX_RATE_HZ = 4_000, 192_000
 MAX_CHANNELS = 64
@@ -59,7 +61,7 @@ class Recording:
         with cpu_limit(DECODING_LIMIT_S):
             try:
                 self._source = _Sndfile(path)
-            except soundfile.LibsndfileError as refusal:
+            except (soundfile.LibsndfileError, OSError) as refusal:
                 self._source = _open_with_ffmpeg(path, str(refusal))
         self.rate, self.channels = self._source.rate, self._source.channels
         self.stored_as_integers = self._source.stored_as_integers
@@ -272,27 +274,31 @@ def undecodable(path):
 
 def check_is_file(path):
     """Raise RecordingError unless `path` is a file that holds something."""
-    path = Path(path)
     try:
-        if path.is_dir():
-            raise RecordingError(path, "found a folder", "a sound file", "name a file in it")
-        if not path.exists():
-            raise RecordingError(path, "found no such file", "a sound file", "check the path")
-        if not path.is_file():
-            raise RecordingError(path, "found a pipe or a device", "a sound file",
-                                 "store it in a file first")
-        if not path.stat().st_size:
-            raise RecordingError(path, "found an empty file", f"a {FORMATS} file",
-                                 "record or copy it again")
+        about = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise RecordingError(path, "found no such file", "a sound file",
+                             "check the path") from error
     except OSError as error:
         raise RecordingError(path, f"could not look at it ({error.strerror})",
                              "a readable file", "check its name and permissions") from error
+    if stat.S_ISDIR(about.st_mode):
+        raise RecordingError(path, "found a folder", "a sound file", "name a file in it")
+    if not stat.S_ISREG(about.st_mode):
+        raise RecordingError(path, "found a pipe or a device", "a sound file",
+                             "store it in a file first")
+    if not about.st_size:
+        raise RecordingError(path, "found an empty file", f"a {FORMATS} file",
+                             "record or copy it again")
 
 
 class _Sndfile:
     def __init__(self, path):
-        # As bytes, a name that is not UTF-8 opens too; Windows has no such names.
-        self._file = soundfile.SoundFile(str(path) if os.name == "nt" else os.fsencode(path))
+        if os.stat(path).st_size <= WHOLE_BYTES:
+            source = _SeekableBytes(Path(path).read_bytes())
+        else:  # as bytes, a name that is not UTF-8 opens too; Windows has no such names
+            source = str(path) if os.name == "nt" else os.fsencode(path)
+        self._file = soundfile.SoundFile(source)
         self.rate, self.channels = self._file.samplerate, self._file.channels
         self.stored_as_integers = self._file.subtype.startswith("PCM")
 
@@ -304,14 +310,22 @@ class _Sndfile:
         self._file.close()
 
 
-class _Seekable(io.FileIO):
-    """A file that answers a seek to nowhere with -1, as FFmpeg expects it, and no exception."""
+class _Seekable:
+    """Answers a seek to nowhere with -1, as decoders expect it, and no exception."""
 
     def seek(self, offset, whence=os.SEEK_SET):
         try:
             return super().seek(offset, whence)
-        except OSError:
+        except (OSError, ValueError, OverflowError):
             return -1
+
+
+class _SeekableFile(_Seekable, io.FileIO):
+    pass
+
+
+class _SeekableBytes(_Seekable, io.BytesIO):
+    pass
 
 
 class _Ffmpeg:
@@ -322,7 +336,7 @@ class _Ffmpeg:
 
         with contextlib.ExitStack() as opened:
             # As an open file, since FFmpeg takes names that are UTF-8 only.
-            file = opened.enter_context(_Seekable(path))
+            file = opened.enter_context(_SeekableFile(path))
             self._container = opened.enter_context(av.open(file, metadata_errors="ignore"))
             # A codec that FFmpeg does not know leaves a stream without a rate.
             known = [s for s in self._container.streams.audio if hasattr(s, "rate")]
@@ -366,7 +380,7 @@ def _open_with_ffmpeg(path, refusal):
         return _Ffmpeg(path)
     except _ffmpeg_errors() as error:
         found = "found no sound that can be decoded"
-        if "No such" in refusal or "System error" in refusal:
+        if any(words in refusal for words in ("No such", "System error", "Errno")):
             found = f"could not be opened ({error})"
         raise RecordingError(path, found, f"a {FORMATS} file",
                              "export it again or leave it out") from error

@@ -136,8 +136,10 @@ def _versions(windows, gender, recipe, key, altered_copies):
 
     With the samples that are shown, and those of the voice behind them.
     """
-    rng = np.random.default_rng([zlib.crc32(key.encode("utf-8", "surrogateescape")), 1])
-    copies = int(altered_copies + rng.random())
+    copies, rng = 0, None
+    if altered_copies:
+        rng = np.random.default_rng([zlib.crc32(key.encode("utf-8", "surrogateescape")), 1])
+        copies = int(altered_copies + rng.random())
     for window in windows:
         yield window, "", window.samples, window.surroundings
         around = altered(window.surroundings, recipe.sample_rate, gender, copies, rng)

@@ -1,7 +1,7 @@
 """Any saved model, ready to answer: the picture network or another classifier."""
 
 from voxsight.checkpoint import ClassifierConfig, find_model, load_config
-from voxsight.classifiers import find
+from voxsight.classifiers import Options, find
 from voxsight.errors import RecordingError, UsageError
 from voxsight.features import FeatureConfig, describe, hear
 from voxsight.prediction import MIN_SOUND_S, PictureModel, Prediction, label_of
@@ -62,7 +62,8 @@ class FeatureModel:
                                else min_confidence)
         self._features = FeatureConfig(**self.config.features)
         try:
-            self._classifier = find(self.config.classifier).load(find_model(model))
+            self._classifier = find(self.config.classifier).load(
+                find_model(model), Options(seconds=self._features.seconds))
         except (OSError, ValueError, KeyError) as error:
             raise UsageError(f"{model}: could not be loaded ({error}), expected the classifier "
                              f"{self.config.classifier}; restore the folder") from error

@@ -121,7 +121,7 @@ class Classifier(abc.ABC):
 
     @classmethod
     @abc.abstractmethod
-    def load(cls, folder):
+    def load(cls, folder, options=Options()):
         """A classifier as it was saved."""
 
     def log_odds(self, inputs):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from voxsight import files
-from voxsight.classifiers import Classifier, balanced_weights, probabilities, register
+from voxsight.classifiers import Classifier, Options, balanced_weights, probabilities, register
 
 VALUES = "values.json"
 
@@ -22,8 +22,8 @@ class _Values(Classifier):
         return [VALUES]
 
     @classmethod
-    def load(cls, folder):
-        self = cls()
+    def load(cls, folder, options=Options()):
+        self = cls(options)
         self.values = tuple(map(float, files.read_json(folder / VALUES)))
         return self
 

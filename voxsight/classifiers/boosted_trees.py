@@ -3,7 +3,7 @@
 import numpy as np
 
 from voxsight import files
-from voxsight.classifiers import Classifier, balanced_weights, probabilities, register
+from voxsight.classifiers import Classifier, Options, balanced_weights, probabilities, register
 from voxsight.features import statistics_names
 
 MODEL, SCALE = "model.json", "scale.json"
@@ -46,10 +46,10 @@ class BoostedTrees(Classifier):
         return [MODEL, SCALE]
 
     @classmethod
-    def load(cls, folder):
+    def load(cls, folder, options=Options()):
         import xgboost
 
-        self = cls()
+        self = cls(options)
         self.model = xgboost.XGBClassifier(n_jobs=1)
         self.model.load_model(folder / MODEL)
         self.scale = np.array(files.read_json(folder / SCALE))

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from voxsight.classifiers import Classifier, probabilities, register
+from voxsight.classifiers import Classifier, Options, probabilities, register
 from voxsight.errors import UsageError
 from voxsight.features import HEARD_RATE
 
@@ -53,8 +53,8 @@ class HuggingFace(Classifier):
         return sorted(f"{FOLDER}/{path.name}" for path in (folder / FOLDER).iterdir())
 
     @classmethod
-    def load(cls, folder):
-        self = cls()
+    def load(cls, folder, options=Options()):
+        self = cls(options)
         self._open(Path(folder) / FOLDER)
         return self
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from voxsight.classifiers import Classifier, probabilities, register
+from voxsight.classifiers import Classifier, Options, probabilities, register
 from voxsight.files import replacing
 
 WEIGHTS = "network.safetensors"
@@ -47,10 +47,10 @@ class _Network(Classifier):
         return [WEIGHTS]
 
     @classmethod
-    def load(cls, folder):
+    def load(cls, folder, options=Options()):
         from safetensors.torch import load_file
 
-        self, state = cls(), load_file(folder / WEIGHTS)
+        self, state = cls(options), load_file(folder / WEIGHTS)
         shape = state["0.mean"].shape
         self.network = _standardised(self.build(shape), np.zeros((2, *shape), np.float32))
         self.network.load_state_dict(state)
@@ -114,7 +114,7 @@ class Convolutional1d(_OnFrames):
 
         length, layers = math.prod(shape), [nn.Flatten(), nn.Unflatten(1, (1, -1))]
         for inputs, outputs in ((1, 16), (16, 8), (8, 16), (16, 8)):
-            layers += [nn.Conv1d(inputs, outputs, 6, padding="same"), nn.ReLU(),
+            layers += [nn.ConstantPad1d((2, 3), 0.0), nn.Conv1d(inputs, outputs, 6), nn.ReLU(),
                        nn.MaxPool1d(2, ceil_mode=True)]
             length = -(-length // 2)
         return nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.5), nn.Linear(8 * length, 256),

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from voxsight.checkpoint import CARD, CONFIG, GRAPH, HISTORY, WEIGHTS
-from voxsight.classifiers import Classifier, probabilities, register
+from voxsight.classifiers import Classifier, Options, probabilities, register
 from voxsight.errors import UsageError
 from voxsight.parallel import ordered_map, progress
 from voxsight.prediction import PictureModel
@@ -59,8 +59,8 @@ class PictureNetwork(Classifier):
         return names
 
     @classmethod
-    def load(cls, folder):
-        self = cls()
+    def load(cls, folder, options=Options()):
+        self = cls(options)
         self.folder = Path(folder)
         return self
 

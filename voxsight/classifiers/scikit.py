@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from voxsight.classifiers import Classifier, balanced_weights, probabilities, register
+from voxsight.classifiers import Classifier, Options, balanced_weights, probabilities, register
 
 FILE = "model.skops"
 TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
@@ -23,10 +23,10 @@ class _Scikit(Classifier):
         return [FILE]
 
     @classmethod
-    def load(cls, folder):
+    def load(cls, folder, options=Options()):
         import skops.io
 
-        self = cls()
+        self = cls(options)
         self.model = skops.io.load(folder / FILE, trusted=TRUSTED)
         return self
 

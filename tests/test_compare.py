@@ -1,0 +1,121 @@
+import csv
+import json
+import shutil
+
+import pytest
+
+from voxsight.assessment import stored_answers
+
+pytestmark = pytest.mark.xdist_group("classifiers")
+FAST = "majority,f0,logistic,xgboost"
+
+
+def compare(script, corpus, tmp_path, *args):
+    return script("compare_classifiers", f"folder:{corpus}", "--out", tmp_path / "out", "--cache",
+                  tmp_path / "features", "--jobs", "1", "--quiet", *args, cwd=tmp_path)
+
+
+@pytest.fixture
+def corpus(gendered_folder):
+    return gendered_folder()
+
+
+def test_the_board_and_all_that_goes_with_it(script, corpus, tmp_path):
+    (corpus / "female" / "f0" / "broken.wav").write_bytes(b"no sound")
+    done = compare(script, corpus, tmp_path, "--only", FAST + ",mlp")
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.count("\n") == 1 and "broken.wav: found" in done.stderr
+    out = tmp_path / "out"
+    assert (out / "leaderboard.md").read_text() == done.stdout.removesuffix("\n")
+    assert "Speakers shared 0 of" in done.stdout and "voxsight compare" in done.stdout
+    with open(out / "leaderboard.csv", newline="") as file:
+        rows = {row["classifier"]: row for row in csv.DictReader(file)}
+    assert set(rows) == {*FAST.split(","), "mlp"}
+    assert float(rows["majority"]["uar"]) == 0.5
+    assert float(rows["f0"]["uar"]) == 1.0  # two voices, an octave apart
+    for row in rows.values():
+        assert float(row["uar_low"]) <= float(row["uar"]) <= float(row["uar_high"])
+        assert int(row["parameters"]) > 0 and int(row["size_bytes"]) > 0
+    assert int(rows["mlp"]["epochs"]) > 0 and rows["f0"]["epochs"] == ""
+    for name in ("leaderboard.png", "f0/confusion_matrix.png", "mlp/learning_curve.png",
+                 "xgboost/importance.png", "xgboost/learning_curve.png"):
+        assert (out / name).stat().st_size > 5_000
+    assert not (out / "f0" / "learning_curve.png").exists()
+    assert list((tmp_path / "runs" / "out" / "mlp").glob("events*"))
+
+
+def test_a_saved_classifier_serves_like_the_shipped_model(script, corpus, tmp_path):
+    compare(script, corpus, tmp_path, "--only", "logistic")
+    model = tmp_path / "out" / "logistic" / "model"
+    stored = {a.path: a for a in stored_answers(tmp_path / "out/logistic/predictions.csv")}
+    done = script("deploy_model", *stored, "--model", model, "--json", "--jobs", "1")
+    for row in json.loads(done.stdout):
+        assert row["p_female"] == pytest.approx(stored[row["path"]].p_female, abs=1e-4)
+        assert row["label"] == stored[row["path"]].label
+    done = script("evaluate_model", model, corpus, "--corpus", "folder", "--json", "--jobs", "1",
+                  "--out", tmp_path / "assessed")
+    metrics = json.loads(done.stdout)
+    assert metrics["uar"]["value"] == 1.0 and "shared with training" in metrics["speakers"]
+    done = script("deploy_model", corpus, "--model", model, "--heatmaps", tmp_path / "h")
+    assert done.returncode == 2
+    assert "found the classifier logistic, expected a picture network" in done.stderr
+    skops = model / "model.skops"
+    skops.write_bytes(skops.read_bytes()[:-1])
+    done = script("deploy_model", corpus, "--model", model)
+    assert done.returncode == 2 and "model.skops is not as it was written" in done.stderr
+
+
+def test_one_row_is_redone_and_the_others_stay(script, corpus, tmp_path):
+    compare(script, corpus, tmp_path, "--only", "majority,f0")
+    kept = (tmp_path / "out/majority/row.json").read_bytes()
+    shutil.rmtree(tmp_path / "out/f0")
+    done = compare(script, corpus, tmp_path, "--only", "f0", "--json")
+    assert [row["classifier"] for row in json.loads(done.stdout)] == ["f0", "majority"]
+    assert (tmp_path / "out/majority/row.json").read_bytes() == kept
+    done = compare(script, corpus, tmp_path, "--only", "f0", "--json", "--seed", "7")
+    assert [row["classifier"] for row in json.loads(done.stdout)] == ["f0"], \
+        "rows of another split stand on no common board"
+
+
+def test_a_split_over_windows_says_that_it_shares_speakers(script, corpus, tmp_path):
+    done = compare(script, corpus, tmp_path, "--only", "logistic", "--split", "random",
+                   "--windows", "3", "--seconds", "0.5")
+    assert done.returncode == 0, done.stderr
+    assert "do not tell how a classifier does on new voices" in done.stdout
+    done = compare(script, corpus, tmp_path, "--only", "resnet34", "--windows", "3")
+    assert done.returncode == 2 and "it looks at whole recordings" in done.stderr
+
+
+def test_recordings_that_all_get_wrong_are_listed(script, corpus, tmp_path):
+    other = tmp_path / "other" / "male" / "m9"
+    other.mkdir(parents=True)
+    shutil.copy(corpus / "female" / "f0" / "slt_fox.wav", other)  # labelled wrongly
+    right = tmp_path / "other" / "female" / "f9"
+    right.mkdir(parents=True)
+    shutil.copy(corpus / "female" / "f1" / "slt_fox.wav", right)
+    done = compare(script, corpus, tmp_path, "--only", FAST, "--test",
+                   f"folder:{tmp_path / 'other'}")
+    assert done.returncode == 0, done.stderr
+    with open(tmp_path / "out/all_wrong.csv", newline="") as file:
+        wrong = list(csv.DictReader(file))
+    assert [row["speaker"] for row in wrong] == ["other:m9"]
+    copies = tmp_path / "out/f0/mistakes/test/male"
+    assert [path.name for path in copies.iterdir()] == ["other_m9_slt_fox.wav"]
+
+
+def test_what_cannot_be_had_is_left_out_and_named(script, corpus, tmp_path):
+    done = compare(script, corpus, tmp_path, "--only", "hf")
+    assert done.returncode == 2 and "expected --hf NAME" in done.stderr
+    done = compare(script, corpus, tmp_path, "--only", "oracle")
+    assert done.returncode == 2 and "expected one of" in done.stderr
+
+
+def test_the_picture_network_is_a_row_like_the_others(script, corpus, tmp_path):
+    done = compare(script, corpus, tmp_path, "--only", "resnet34", "--json")
+    assert done.returncode == 0, done.stderr
+    row, = json.loads(done.stdout)
+    assert row["parameters"] > 21e6 and row["epochs"] == 12
+    model = tmp_path / "out/resnet34/model"
+    answer = script("deploy_model", corpus / "female" / "f0" / "slt_fox.wav", "--json", "--model",
+                    model, "--heatmaps", tmp_path / "h")
+    assert answer.returncode == 0 and list((tmp_path / "h").glob("*.png"))
