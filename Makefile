@@ -2,6 +2,7 @@
 # make test: full install, all tests
 # make model CORPORA=DIR: retrain models/default
 # make measure CORPORA=DIR: how models/default holds on voices and in conditions it never met
+# make compare CORPORA=DIR: the classifiers of the field on the same speakers
 # make bench: speed and memory, to docs/benchmarks.md
 # make audiomnist CORPORA=DIR: the AudioMNIST table, from the published pictures
 # make audiomnist-waveforms AUDIOMNIST=DIR: the same from one's own copy, voxsight recipe
@@ -20,7 +21,10 @@ TRAIN = $(PY) scripts/train_model.py $(TRAINING) --valid 0.15 --lr 1e-3 --augmen
 DEVELOPMENT = librispeech:$(CORPORA)/LibriSpeech:test-other audiomnist:$(CORPORA)/audiomnist_az \
     csv:$(CORPORA)/ravdess/manifest.csv csv:$(CORPORA)/baved/manifest.csv
 
-.PHONY: demo test lint model measure bench audiomnist audiomnist-waveforms clean
+COMPARE = $(PY) scripts/compare_classifiers.py librispeech:$(CORPORA)/LibriSpeech:train-clean-100 \
+    $(CORPORA)/speechocean762/manifest.csv
+
+.PHONY: demo test lint model measure compare bench audiomnist audiomnist-waveforms clean
 
 demo: $(VENV)/light
 	$(PY) scripts/deploy_model.py my_wavs/ --heatmaps results/demo
@@ -51,6 +55,13 @@ measure: $(VENV)/full
 	    --noise $(CORPORA)/nonspeech --without 1688 --out results/default_model
 	$(PY) scripts/evaluate_model.py models/default $(CORPORA)/speechocean762_children/manifest.csv \
 	    --out results/default_children --by sex,age,pitch
+
+compare: $(VENV)/full
+	test -n "$(CORPORA)" || { echo "name the folder of the corpora: make compare CORPORA=DIR"; exit 2; }
+	$(COMPARE) --test $(DEVELOPMENT) --out results/classifiers
+	$(COMPARE) --windows 3 --only mlp,gmm,cnn1d --out results/classifiers_honest
+	$(COMPARE) --windows 3 --only mlp,gmm,cnn1d --split random \
+	    --out results/classifiers_leaky
 
 bench: $(VENV)/full
 	$(PY) benchmarks/run.py --out docs/benchmarks.md

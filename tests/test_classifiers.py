@@ -32,7 +32,8 @@ def fitted(name, **options):
 
 
 def test_all_of_the_field_are_there():
-    assert set(all_classifiers()) == {*ON_FEATURES, "resnet34", "hf"}
+    assert set(all_classifiers()) == {*ON_FEATURES, "resnet34", "hf", "fnn-resemblyzer",
+                                      "fnn-ecapa", "fnn-wav2vec2"}
     with pytest.raises(UsageError, match="expected one of"):
         find("oracle")
 
@@ -66,9 +67,9 @@ def test_networks_learn_32_recordings_by_heart(name):
 
 @pytest.mark.parametrize("name", ON_FEATURES)
 def test_saved_and_loaded_it_says_the_same(name, tmp_path):
-    classifier, _, valid, _ = fitted(name, apart=1.0)
+    classifier, _, valid, _ = fitted(name, apart=1.0, count=120)
     said = classifier.predict_proba(valid.inputs)
-    assert said.shape == (32, 2)
+    assert said.shape == (120, 2)
     np.testing.assert_allclose(said.sum(axis=1), 1, atol=1e-9)
     names = classifier.save(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
@@ -131,7 +132,7 @@ def test_logistic_is_scikit_learns():
 def test_gradient_boosting_is_scikit_learns():
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    classifier, train, valid, _ = fitted("gradient_boosting", apart=0.3)
+    classifier, train, valid, _ = fitted("gradient_boosting", apart=0.3, count=120)
     direct = HistGradientBoostingClassifier(learning_rate=0.05, max_leaf_nodes=15,
                                             l2_regularization=1.0, random_state=42)
     direct.fit(train.inputs, train.is_female)
@@ -168,6 +169,7 @@ def test_pitch_is_compared_with_a_threshold_between_the_groups():
 @pytest.fixture
 def tiny_hub_model(tmp_path):
     """A folder as Hugging Face's hub holds it, its network small and random."""
+    import torch
     from transformers import (
         Wav2Vec2Config,
         Wav2Vec2FeatureExtractor,
@@ -175,10 +177,12 @@ def tiny_hub_model(tmp_path):
     )
 
     def make(labels):
+        torch.manual_seed(0)
         config = Wav2Vec2Config(
             hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
             conv_dim=(8, 8), conv_kernel=(10, 8), conv_stride=(40, 40), num_feat_extract_layers=2,
             num_conv_pos_embeddings=4, num_conv_pos_embedding_groups=2, classifier_proj_size=8,
+            feat_extract_norm="layer", initializer_range=0.3, hidden_dropout=0.0, layerdrop=0.0,
             id2label=dict(enumerate(labels)), label2id={v: k for k, v in enumerate(labels)})
         folder = tmp_path / "_".join(labels)
         Wav2Vec2ForSequenceClassification(config).save_pretrained(folder)
@@ -211,15 +215,24 @@ def test_hugging_face_models_are_used_as_they_are(tiny_hub_model, tmp_path):
 
 
 def test_hugging_face_models_are_fine_tuned(tiny_hub_model):
+    import torch
+    from safetensors.torch import load_file
+
     folder = tiny_hub_model(["happy", "sad", "angry"])
-    side = Examples(samples(), np.arange(6) % 2 == 0, list("abcdef"))
+    is_female = np.arange(6) % 2 == 0
+    voices = [np.cumsum(x) if female else x for x, female in zip(samples(), is_female)]
+    side = Examples(voices, is_female, list("abcdef"))
     with pytest.raises(UsageError, match="--hf-fine-tune"):
         find("hf")(Options(hf=str(folder))).fit(side, side)
     classifier = find("hf")(Options(hf=str(folder), hf_fine_tune=True, seconds=1.0))
-    classifier.lr = 1e-2
+    classifier.lr, classifier.epochs, classifier.patience = 3e-2, 40, 40
     history = classifier.fit(side, side)
     assert min(row["valid_loss"] for row in history) < history[0]["train_loss"]
-    assert classifier.predict_proba(side.inputs).shape == (6, 2)
+    before = load_file(folder / "model.safetensors")
+    moved = [name for name, tensor in classifier.model.state_dict().items()
+             if name in before and not torch.equal(tensor, before[name])]
+    assert any("encoder" in name for name in moved)  # not the new head alone
+    assert classifier.model.config.id2label == {0: "female", 1: "male"}
 
 
 def test_a_hub_model_that_cannot_be_had_is_said_with_the_remedy(tmp_path):

@@ -119,3 +119,18 @@ def test_the_picture_network_is_a_row_like_the_others(script, corpus, tmp_path):
     answer = script("deploy_model", corpus / "female" / "f0" / "slt_fox.wav", "--json", "--model",
                     model, "--heatmaps", tmp_path / "h")
     assert answer.returncode == 0 and list((tmp_path / "h").glob("*.png"))
+
+
+def test_a_net_on_embeddings_answers_as_it_was_measured(script, corpus, tmp_path):
+    done = compare(script, corpus, tmp_path, "--only", "fnn-resemblyzer", "--json")
+    assert done.returncode == 0, done.stderr
+    row, = json.loads(done.stdout)
+    assert row["parameters"] == 256 * 257 + 257 and row["figures"]["uar"]["value"] == 1.0
+    model = tmp_path / "out/fnn-resemblyzer/model"
+    stored = {a.path: a for a in stored_answers(tmp_path / "out/fnn-resemblyzer/predictions.csv")}
+    done = script("deploy_model", *stored, "--model", model, "--json", "--jobs", "1")
+    for answer in json.loads(done.stdout):
+        assert answer["p_female"] == pytest.approx(stored[answer["path"]].p_female, abs=1e-3)
+    done = compare(script, corpus, tmp_path, "--only", "fnn-ecapa", "--source",
+                   str(tmp_path / "nothing"))
+    assert done.returncode == 2 and "convert it once" in done.stderr

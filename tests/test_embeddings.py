@@ -158,3 +158,104 @@ def test_deploy_with_a_second_opinion(script, tiny_model, tmp_path, encoder):
     alone = script("deploy_model", MY_WAVS / "slt_three.wav", "--model", folder, "--json")
     assert female > male + 0.1  # where a random network would say the same of both
     assert json.loads(alone.stdout)[0]["p_female"] != female
+
+
+def ecapa_state():
+    """Weights of a small ECAPA-TDNN, drawn in the order of their names."""
+    import torch
+
+    rng, wide, mels = np.random.default_rng(5), 24, 80
+    shapes = {}
+
+    def tdnn(name, inputs, outputs, kernel=1):
+        shapes[f"{name}.conv.conv.weight"] = outputs, inputs, kernel
+        shapes[f"{name}.conv.conv.bias"] = (outputs,)
+        for part in ("weight", "bias", "running_mean", "running_var"):
+            shapes[f"{name}.norm.norm.{part}"] = (outputs,)
+
+    def conv(name, inputs, outputs):
+        shapes[f"{name}.conv.weight"] = outputs, inputs, 1
+        shapes[f"{name}.conv.bias"] = (outputs,)
+
+    tdnn("blocks.0", mels, 16, 5)
+    for i, inputs in ((1, 16), (2, wide), (3, wide)):
+        tdnn(f"blocks.{i}.tdnn1", inputs, wide)
+        tdnn(f"blocks.{i}.tdnn2", wide, wide)
+        for part in range(7):
+            tdnn(f"blocks.{i}.res2net_block.blocks.{part}", wide // 8, wide // 8, 3)
+        conv(f"blocks.{i}.se_block.conv1", wide, 8)
+        conv(f"blocks.{i}.se_block.conv2", 8, wide)
+    conv("blocks.1.shortcut", 16, wide)
+    tdnn("mfa", 3 * wide, 32)
+    tdnn("asp.tdnn", 96, 8)
+    conv("asp.conv", 8, 32)
+    conv("fc", 64, 12)
+    for part in ("weight", "bias", "running_mean", "running_var"):
+        shapes[f"asp_bn.norm.{part}"] = (64,)
+    state = {}
+    for name in sorted(shapes):
+        values = rng.normal(0, 0.2, shapes[name]).astype(np.float32)
+        values = np.abs(values) + 0.5 if name.endswith("running_var") else values
+        state[name] = torch.from_numpy(values.astype(np.float32))
+    return state | {f"{name.removesuffix('running_var')}num_batches_tracked": torch.tensor(0)
+                    for name in shapes if name.endswith("running_var")}
+
+
+def test_ecapa_is_speechbrains(tmp_path):
+    from safetensors.torch import save_file
+
+    t = np.arange(24_000) / 16_000
+    y = 0.3 * np.sin(2 * np.pi * 180 * t * (1 + 0.1 * t)) + 0.1 * np.sin(2 * np.pi * 1900 * t)
+    # What speechbrain.lobes.models.ECAPA_TDNN 1.1.2 gives for these weights and this sound,
+    # after lobes.features.Fbank with 80 mels and the mean of the sentence taken out.
+    expected = np.array([1.02500, -0.18755, -0.18812, 1.17075, 0.38999, 0.54816, 0.22554, 0.53485,
+                         -0.12939, 0.16524, -0.94430, -0.33212])
+    save_file(ecapa_state(), tmp_path / "embedding_model.safetensors")
+    found = find_encoder("ecapa", source=str(tmp_path)).embed(y.astype(np.float32))
+    np.testing.assert_allclose(found, expected / np.linalg.norm(expected), atol=2e-5)
+
+
+def tiny_wav2vec2(folder):
+    import torch
+    from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
+
+    torch.manual_seed(1)
+    config = Wav2Vec2Config(
+        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=16,
+        conv_dim=(8, 8), conv_kernel=(10, 8), conv_stride=(40, 40), num_feat_extract_layers=2,
+        num_conv_pos_embeddings=4, num_conv_pos_embedding_groups=2)
+    model = Wav2Vec2Model(config).eval()
+    model.save_pretrained(folder)
+    Wav2Vec2FeatureExtractor().save_pretrained(folder)
+    return model
+
+
+def test_wav2vec2_is_a_mean_over_time_of_the_layer_asked_for(tmp_path, rng):
+    import torch
+
+    model = tiny_wav2vec2(tmp_path)
+    speech = rng.normal(size=16_000).astype(np.float32)
+    normed = (speech - speech.mean()) / np.sqrt(speech.var() + 1e-7)
+    with torch.no_grad():
+        states = model(torch.from_numpy(normed)[None], output_hidden_states=True).hidden_states
+    for layer in (-1, 1):
+        found = find_encoder("wav2vec2", source=str(tmp_path), layer=layer).embed(speech)
+        np.testing.assert_allclose(found, states[layer][0].mean(dim=0), atol=1e-5)
+
+
+@pytest.mark.parametrize("name, words", [("ecapa", "docs/embeddings.md has the line"),
+                                         ("wav2vec2", "--local-dir FOLDER")])
+def test_weights_that_cannot_be_had_are_said_with_the_remedy(name, words, tmp_path):
+    with pytest.raises(UsageError, match=words):
+        find_encoder(name, source=str(tmp_path))
+    with pytest.raises(UsageError, match="leave --source and --layer away"):
+        find_encoder("resemblyzer", layer=3)
+
+
+def test_recordings_without_speech_are_left_alone(tmp_path):
+    soundfile.write(tmp_path / "silence.wav", np.zeros(RATE), RATE)
+    paths = [str(tmp_path / "silence.wav"), str(MY_WAVS / "slt_three.wav")]
+    found = embed_recordings(paths, ["male", "female"], "resemblyzer", tmp_path,
+                             speech_only=True, quiet=True)
+    assert np.isnan(found[0]).all() and np.isfinite(found[1]).all()
+    assert len((tmp_path / "resemblyzer.jsonl").read_text().splitlines()) == 1

@@ -34,13 +34,13 @@ def test_statistics_of_a_tone_are_those_of_its_formula():
     assert found["zero-crossing rate, mean"] == pytest.approx(2 * 1000 / 22_050, rel=0.03)
     assert found["centroid, mean"] == pytest.approx(1000, rel=0.02)
     assert found["rms, max"] == pytest.approx(0.5 / np.sqrt(2), rel=0.02)
-    assert found["roll-off, max"] == pytest.approx(1000, abs=2 * 22_050 / 2048)
+    assert found["roll-off, mean"] == pytest.approx(1000, abs=2 * 22_050 / 2048)
     assert found["flatness, mean"] < 1e-3
 
 
 def test_noise_is_flat_and_wide(rng):
     noise, sine = (named(x) for x in (rng.normal(0, 0.1, 32_000).astype(np.float32), tone(300.0)))
-    assert noise["flatness, mean"] > 0.01 > sine["flatness, mean"]
+    assert noise["flatness, mean"] > 100 * sine["flatness, mean"]
     assert noise["bandwidth, mean"] > 3 * sine["bandwidth, mean"]
     assert noise["contrast 3, mean"] < sine["contrast 3, mean"] + 30
 

@@ -11,7 +11,8 @@ SCRIPTS = sorted(path.stem for path in (ROOT / "scripts").glob("*.py"))
 MODULES = sorted((ROOT / "voxsight").rglob("*.py"))
 # A module may import from those before it, never from those after.
 ORDER = ["errors", "files", "parallel", "download", "audio", "speech", "resizing", "recipes",
-         "mfc", "corpora", "splits", "vocoder", "degradation", "augmentation", "embeddings",
+         "mfc", "corpora", "splits", "vocoder", "degradation", "augmentation", "ecapa",
+         "embeddings",
          "datasets", "listening", "convert", "evaluation", "calibration", "onnx_graph",
          "checkpoint", "second_opinion", "resuming", "learner", "model_card", "training",
          "pitch", "prediction", "features", "fitting", "classifiers", "models", "timeline",

@@ -13,6 +13,7 @@ from voxsight.assessment import COLUMNS, Answer, copy_mistake, overall_figures
 from voxsight.calibration import fit_calibration
 from voxsight.checkpoint import CONFIG, HISTORY, ClassifierConfig
 from voxsight.classifiers import Examples, Options, all_classifiers, find
+from voxsight.embeddings import embed_recordings
 from voxsight.errors import RecordingError, UsageError
 from voxsight.features import ALTERATIONS, FeatureConfig, FeatureStore, stretches
 from voxsight.parallel import progress
@@ -20,6 +21,7 @@ from voxsight.prediction import label_of
 
 SIDES = ("train", "valid", "test")
 ROW = "row.json"
+WHOLE = ("recording", "embedding")  # inputs of whole recordings, as they are
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,7 +153,7 @@ def compare(plan, names, out, options=Options(), *, command="", quiet=False):
         folder = Path(out) / name
         own = dataclasses.replace(options, work=str(folder))
         try:
-            if cls.inputs == "recording" and plan.config.windows > 1:
+            if cls.inputs in WHOLE and plan.config.windows > 1:
                 raise UsageError(f"{name}: found --windows {plan.config.windows}, expected 1, "
                                  "since it looks at whole recordings")
             _Measurement(plan, cls(own), folder, command).run()
@@ -172,15 +174,14 @@ class _Measurement:
 
     def run(self):
         plan, classifier = self.plan, self.classifier
-        self.model.mkdir(parents=True, exist_ok=True)
         examples = {side: self._examples(items) for side, items in plan.sides.items()}
         started = time.perf_counter()
         log_dir = Path("runs") / self.folder.parent.name / classifier.name
         history = classifier.fit(examples["train"], examples["valid"], seed=plan.seed,
                                  log_dir=log_dir)
         train_s = time.perf_counter() - started
-        answers, test_loss, per_recording_s = {}, None, None
-        calibration = None
+        self.model.mkdir(parents=True, exist_ok=True)
+        answers, calibration, test_loss, per_recording_s = {}, None, None, None
         for side in ("valid", "test", "train"):
             started = time.perf_counter()
             log_odds = classifier.log_odds(examples[side].inputs)
@@ -198,9 +199,16 @@ class _Measurement:
 
     def _examples(self, items):
         kind, features = self.classifier.inputs, self.plan.features
-        if kind == "recording":
-            inputs = [i.utterance for i in items if not i.alteration]
+        if kind in WHOLE:
             items = [i for i in items if not i.alteration]
+        if kind == "recording":
+            inputs = [i.utterance for i in items]
+        elif kind == "embedding":
+            options = self.classifier.options
+            inputs = embed_recordings(
+                [i.utterance.path for i in items], [i.utterance.gender for i in items],
+                self.classifier.encoder, options.embeddings, options=options.encoder,
+                quiet=options.quiet)
         elif kind == "samples":
             inputs = [stretches(i.utterance.path, i.alteration, self.plan.config)[i.window]
                       for i in items]
@@ -211,7 +219,7 @@ class _Measurement:
 
     def _answers(self, side, log_odds, calibration):
         items = [i for i in self.plan.sides[side]
-                 if not (i.alteration and self.classifier.inputs == "recording")]
+                 if not (i.alteration and self.classifier.inputs in WHOLE)]
         return [Answer(i.utterance.path, i.speaker, i.utterance.gender, i.utterance.corpus,
                        i.utterance.age, i.utterance.accent,
                        label_of(p, True, calibration.min_confidence), float(p))
@@ -225,7 +233,8 @@ class _Measurement:
                  for side, items in self.plan.sides.items()}
         training = {"split": self.plan.rule, "seed": self.plan.seed, "command": self.command,
                     "shared_speakers": self.plan.shared_speakers,
-                    "speakers_trained_on": sides["train"]}
+                    "speakers_trained_on": sides["train"],
+                    "encoder": self.classifier.options.encoder}
         config = ClassifierConfig(self.classifier.name, dataclasses.asdict(self.plan.config),
                                   calibration, training, overall_figures(validation))
         files.write_sealed_json(self.model / CONFIG, config.to_dict(), names)

@@ -1,5 +1,6 @@
 """Pictures for people; the only module that imports matplotlib."""
 
+import textwrap
 from itertools import zip_longest
 
 import numpy as np
@@ -173,8 +174,8 @@ def save_leaderboard(path, rows, title):
     axis.invert_yaxis()
     axis.grid(axis="x", alpha=0.3)
     axis.set_xlabel("unweighted average recall, 95 % interval over speakers")
-    axis.set_title(title, fontsize="medium")
-    figure.legend(loc="outside right upper", fontsize="small")
+    axis.set_title(textwrap.fill(title, 95), fontsize="small")
+    figure.legend(loc="outside lower center", ncols=3, fontsize="small")
     _save(figure, path)
 
 

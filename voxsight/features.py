@@ -20,7 +20,7 @@ from voxsight.degradation import add_noise, coloured_noise
 from voxsight.errors import RecordingError
 from voxsight.parallel import ordered_map, progress
 from voxsight.pitch import median_f0
-from voxsight.speech import SpeechTracker
+from voxsight.speech import Heard, SpeechTracker
 
 # Corpora differ in their band, and a classifier would read that instead of the voice; so
 # all are heard at the lowest rate in common use.
@@ -63,16 +63,6 @@ class FeatureConfig:
         return 1 + int(self.seconds * self.sample_rate) // self.hop_length
 
 
-@dataclasses.dataclass(frozen=True)
-class Heard:
-    """The start of a recording at `HEARD_RATE`, and what the whole of it holds."""
-
-    samples: np.ndarray
-    speech_s: float
-    duration_s: float
-    nonzero_s: float
-
-
 def hear(path, seconds):
     """Listen to a whole recording once and keep its first seconds.
 
@@ -83,7 +73,8 @@ def hear(path, seconds):
 
     Returns
     -------
-    Heard
+    speech.Heard
+        samples at `HEARD_RATE`
 
     Raises
     ------
@@ -276,7 +267,7 @@ def _tracks(y, about):
         feature.tonnetz(chroma=chroma), feature.spectral_rolloff(**magnitude),
         feature.spectral_flatness(S=magnitude["S"]), feature.spectral_contrast(**magnitude),
         feature.spectral_bandwidth(**magnitude), feature.spectral_centroid(**magnitude),
-        feature.rms(S=magnitude["S"], frame_length=about["n_fft"])])
+        feature.rms(y=y, frame_length=about["n_fft"], **frame)])
 
 
 def _summaries(tracks):

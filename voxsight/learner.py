@@ -86,7 +86,8 @@ def make_learner(pictures, valid, size, config, *, embeddings=None, log_dir=None
         get_y=lambda i: torch.from_numpy(targets[i]), splitter=IndexSplitter(valid),
         batch_tfms=[Normalize.from_stats(Architecture.mean, Architecture.std),
                     JitterRows(config.row_jitter), MaskBands(config.augment)])
-    dls = block.dataloaders(range(len(pictures)), bs=config.batch, num_workers=0)
+    batch = min(config.batch, len(pictures) - len(valid))  # an unfilled one would be dropped
+    dls = block.dataloaders(range(len(pictures)), bs=batch, num_workers=0)
     outputs = len(LABELS) + targets.shape[1] - 1
     learn = vision_learner(
         dls, getattr(torchvision.models, config.arch), normalize=False, n_out=outputs,

@@ -2,6 +2,7 @@
 
 from voxsight.checkpoint import ClassifierConfig, find_model, load_config
 from voxsight.classifiers import Options, find
+from voxsight.embeddings import find_encoder, hear_speech
 from voxsight.errors import RecordingError, UsageError
 from voxsight.features import FeatureConfig, describe, hear
 from voxsight.prediction import MIN_SOUND_S, PictureModel, Prediction, label_of
@@ -67,11 +68,15 @@ class FeatureModel:
         except (OSError, ValueError, KeyError) as error:
             raise UsageError(f"{model}: could not be loaded ({error}), expected the classifier "
                              f"{self.config.classifier}; restore the folder") from error
+        self._encoder = None
+        if self._classifier.inputs == "embedding":
+            self._encoder = find_encoder(self._classifier.encoder,
+                                         **self.config.training.get("encoder", {}))
 
     def answer(self, path, keep=None):
         """Answer for one recording, as `prediction.PictureModel.answer`; `keep` gets nothing."""
         try:
-            heard = hear(path, self._features.seconds)
+            heard = hear_speech(path) if self._encoder else hear(path, self._features.seconds)
         except RecordingError as error:
             return Prediction(str(path), error=error.reason)
         p_female = None
@@ -82,5 +87,8 @@ class FeatureModel:
 
     def _log_odds(self, samples):
         kind = self._classifier.inputs
-        value = samples if kind == "samples" else describe(samples, self._features)[kind]
+        if self._encoder:
+            value = self._encoder.embed(samples)
+        else:
+            value = samples if kind == "samples" else describe(samples, self._features)[kind]
         return self._classifier.log_odds([value])[0]

@@ -43,6 +43,23 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Heard:
+    """What is kept of a recording that was listened to from its start to its end.
+
+    Attributes
+    ----------
+    samples : np.ndarray [shape=(n,), float32]
+    speech_s, duration_s, nonzero_s : float
+        seconds of speech, of all, and of samples that are not zero, in the whole recording
+    """
+
+    samples: np.ndarray
+    speech_s: float
+    duration_s: float
+    nonzero_s: float
+
+
+@dataclass(frozen=True)
 class SegmentRules:
     """How frame probabilities become segments; the defaults keep single short words."""
 

@@ -26,6 +26,10 @@ class Options:
         name or folder of a Hugging Face audio-classification model
     hf_fine_tune : bool
         train it on this split, not only use it
+    encoder : dict
+        ``source`` or ``layer`` of the encoder of embeddings, see `embeddings.find_encoder`
+    embeddings : str
+        folder where embeddings are kept
     augment : float
         share of training recordings that get an altered copy
     seconds : float
@@ -39,6 +43,8 @@ class Options:
     weights: str = "none"
     hf: str = ""
     hf_fine_tune: bool = False
+    encoder: dict = dataclasses.field(default_factory=dict)
+    embeddings: str = "embeddings"
     augment: float = 0.0
     seconds: float = 2.0
     work: str = "."
@@ -71,7 +77,8 @@ class Classifier(abc.ABC):
     name : str
         key under which it is registered
     inputs : str
-        what it looks at: a key of `features.describe`, or ``recording`` (an
+        what it looks at: a key of `features.describe`; ``samples`` of the first seconds;
+        ``embedding`` of the speech by the encoder that it names; or ``recording`` (an
         `corpora.Utterance`)
     about : str
         one line for tables
@@ -79,7 +86,7 @@ class Classifier(abc.ABC):
         numbers learnt, once fitted
     """
 
-    name = about = ""
+    name = about = encoder = ""
     inputs = "mfcc_statistics"
     parameters = None
 

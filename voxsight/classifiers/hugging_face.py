@@ -67,7 +67,7 @@ class HuggingFace(Classifier):
 
         options = {"use_safetensors": True, "trust_remote_code": False}
         if new_head:
-            options |= {"num_labels": 2, "id2label": {0: "female", 1: "male"},
+            options |= {"id2label": {0: "female", 1: "male"},
                         "label2id": {"female": 0, "male": 1}, "ignore_mismatched_sizes": True}
         try:
             self.extractor = AutoFeatureExtractor.from_pretrained(source)

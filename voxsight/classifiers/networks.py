@@ -11,7 +11,7 @@ from voxsight.files import replacing
 WEIGHTS = "network.safetensors"
 
 
-class _Network(Classifier):
+class Network(Classifier):
     """A network of PyTorch whose one output is the log-odds of female."""
 
     epochs, patience, batch, lr, weight_decay = 200, 15, 32, 1e-3, 1e-3
@@ -67,7 +67,7 @@ class _Network(Classifier):
         return np.asarray(inputs, np.float32)
 
 
-class _OnFrames(_Network):
+class _OnFrames(Network):
     """A network on the cepstra of a fixed number of frames; NaN where there are none."""
 
     inputs = "mfcc"
@@ -81,7 +81,7 @@ class _OnFrames(_Network):
 
 
 @register
-class MultilayerPerceptron(_Network):
+class MultilayerPerceptron(Network):
     """Two small dense layers on statistics of the cepstra."""
 
     name, about = "mlp", "a small neural network on MFCC statistics"
@@ -92,7 +92,7 @@ class MultilayerPerceptron(_Network):
 
 
 @register
-class DenseNetwork(_Network):
+class DenseNetwork(Network):
     """Three dense layers on statistics of the spectrum."""
 
     name, inputs, about = "dnn", "statistics", "a dense network on spectral statistics"

@@ -9,7 +9,7 @@ import numpy as np
 from voxsight.checkpoint import CARD, CONFIG, GRAPH, HISTORY, WEIGHTS
 from voxsight.classifiers import Classifier, Options, probabilities, register
 from voxsight.errors import UsageError
-from voxsight.parallel import ordered_map, progress
+from voxsight.parallel import available_cores, ordered_map, progress
 from voxsight.prediction import PictureModel
 from voxsight.recipes import RECIPES
 
@@ -25,6 +25,8 @@ class PictureNetwork(Classifier):
     epochs, lr = 12, 1e-3
 
     def fit(self, train, valid, *, seed=42, log_dir=None):
+        import torch
+
         from voxsight.convert import convert
         from voxsight.learner import TrainConfig, fit, make_learner
         from voxsight.training import finish
@@ -39,6 +41,7 @@ class PictureNetwork(Classifier):
         config = TrainConfig(weights=self.options.weights, head_epochs=0, epochs=self.epochs,
                              lr=self.lr, augment=0.5, seed=seed,
                              size=(recipe.height, recipe.width))
+        torch.set_num_threads(self.options.jobs or available_cores())
         learn = make_learner(kept, indices, config.size, config, log_dir=log_dir, quiet=quiet)
         history = fit(learn, config)
         finish(learn, recipe, kept, indices, config, self.folder, history=history,

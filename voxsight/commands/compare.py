@@ -31,6 +31,11 @@ def configure(parser):
     parser.add_argument("--hf", default="", metavar="NAME|FOLDER",
                         help="audio-classification model of Hugging Face for the row hf")
     parser.add_argument("--hf-fine-tune", action="store_true", help="train it on this split")
+    parser.add_argument("--source", metavar="NAME|FOLDER",
+                        help="weights of the encoder of fnn-ecapa or fnn-wav2vec2")
+    parser.add_argument("--layer", type=int, help="layer of wav2vec 2.0 (the last)")
+    parser.add_argument("--embeddings", default="embeddings",
+                        help="folder of embeddings, another for each source (%(default)s)")
     parser.add_argument("--cache", default="features", help="folder of features (%(default)s)")
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--jobs", type=count, help="processes; all cores by default")
@@ -58,7 +63,9 @@ def run(args):
         augment=args.augment, seed=args.seed, cache=args.cache, jobs=args.jobs, quiet=args.quiet)
     options = Options(weights=args.weights, hf=args.hf, hf_fine_tune=args.hf_fine_tune,
                       augment=args.augment, seconds=args.seconds, jobs=args.jobs,
-                      quiet=args.quiet)
+                      encoder={key: value for key in ("source", "layer")
+                               if (value := getattr(args, key)) is not None},
+                      embeddings=args.embeddings, quiet=args.quiet)
     command = shlex.join(args.command_line)
     left_out = compare(plan, names, args.out, options, command=command, quiet=args.quiet)
     board = write_leaderboard(args.out, plan, left_out, command)
