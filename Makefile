@@ -3,6 +3,7 @@
 # make model CORPORA=DIR: retrain models/default
 # make measure CORPORA=DIR: how models/default holds on voices and in conditions it never met
 # make compare CORPORA=DIR: the classifiers of the field on the same speakers
+# make analyse CORPORA=DIR: what the features of the corpora are like
 # make bench: speed and memory, to docs/benchmarks.md
 # make audiomnist CORPORA=DIR: the AudioMNIST table, from the published pictures
 # make audiomnist-waveforms AUDIOMNIST=DIR: the same from one's own copy, voxsight recipe
@@ -24,7 +25,7 @@ DEVELOPMENT = librispeech:$(CORPORA)/LibriSpeech:test-other audiomnist:$(CORPORA
 COMPARE = $(PY) scripts/compare_classifiers.py librispeech:$(CORPORA)/LibriSpeech:train-clean-100 \
     $(CORPORA)/speechocean762/manifest.csv
 
-.PHONY: demo test lint model measure compare bench audiomnist audiomnist-waveforms clean
+.PHONY: demo test lint model measure compare analyse bench audiomnist audiomnist-waveforms clean
 
 demo: $(VENV)/light
 	$(PY) scripts/deploy_model.py my_wavs/ --heatmaps results/demo
@@ -62,6 +63,11 @@ compare: $(VENV)/full
 	$(COMPARE) --windows 3 --only mlp,gmm,cnn1d --out results/classifiers_honest
 	$(COMPARE) --windows 3 --only mlp,gmm,cnn1d --split random \
 	    --out results/classifiers_leaky
+
+analyse: $(VENV)/full
+	test -n "$(CORPORA)" || { echo "name the folder of the corpora: make analyse CORPORA=DIR"; exit 2; }
+	$(PY) scripts/analyse_features.py librispeech:$(CORPORA)/LibriSpeech:train-clean-100 \
+	    $(CORPORA)/speechocean762/manifest.csv $(DEVELOPMENT) --out results/features
 
 bench: $(VENV)/full
 	$(PY) benchmarks/run.py --out docs/benchmarks.md

@@ -17,7 +17,9 @@ ORDER = ["errors", "files", "parallel", "download", "audio", "speech", "resizing
          "checkpoint", "second_opinion", "resuming", "learner", "model_card", "training",
          "pitch", "prediction", "features", "fitting", "classifiers", "models", "timeline",
          "explanation", "display", "deployment", "assessment", "report", "conditions",
-         "robustness", "comparison", "leaderboard", "conversations", "recorder",
+         "robustness", "comparison", "leaderboard", "properties", "analysis",
+         "feature_report", "projection", "embedding_stages",
+         "conversations", "recorder",
          "audiomnist_table", "commands", "__main__"]
 
 

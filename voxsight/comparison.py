@@ -79,7 +79,8 @@ class Plan:
 
 
 def make_plan(utterances, test=(), *, rule="speaker", valid=0.15, test_share=0.25, windows=1,
-              seconds=2.0, augment=0.01, seed=42, cache="features", jobs=None, quiet=False):
+              seconds=2.0, augment=0.01, seed=42, cache="features", described=True, jobs=None,
+              quiet=False):
     """Split recordings and compute what they sound like.
 
     Parameters
@@ -99,6 +100,8 @@ def make_plan(utterances, test=(), *, rule="speaker", valid=0.15, test_share=0.2
     seed : int
     cache : str or os.PathLike
         folder for the features
+    described : bool
+        compute features; without them only classifiers of whole recordings can be compared
     jobs, quiet
         as everywhere
 
@@ -112,8 +115,10 @@ def make_plan(utterances, test=(), *, rule="speaker", valid=0.15, test_share=0.2
         if a side would lack one of the genders
     """
     config = FeatureConfig(seconds=seconds, windows=windows)
-    store = FeatureStore(Path(cache) / "features.sqlite", config)
-    heard = _Heard(store, jobs, quiet)
+    if described:
+        heard = _Heard(FeatureStore(Path(cache) / "features.sqlite", config), jobs, quiet)
+    else:
+        heard = _Unheard()
     items = heard.items(utterances)
     test_items = heard.items(test)
     if not test_items:
@@ -121,7 +126,7 @@ def make_plan(utterances, test=(), *, rule="speaker", valid=0.15, test_share=0.2
         items, test_items = rest, held
     train, validating = _split(items, rule, valid, seed)
     train += heard.altered_copies(train, augment, seed)
-    store.close()
+    heard.close()
     sides = dict(zip(SIDES, (train, validating, test_items)))
     return Plan(sides, heard.features, config, rule, seed, heard.failures)
 
@@ -266,6 +271,22 @@ class _Measurement:
             "history": history, "importance": self.classifier.importance(), **measured})
 
 
+class _Unheard:
+    """Items of recordings without their features."""
+
+    def __init__(self):
+        self.features, self.failures = {}, []
+
+    def items(self, utterances):
+        return [Item(utterance) for utterance in utterances]
+
+    def altered_copies(self, items, share, seed):
+        return []
+
+    def close(self):
+        pass
+
+
 class _Heard:
     """Items of recordings with their features; what cannot be read is left out."""
 
@@ -296,6 +317,9 @@ class _Heard:
         chosen = [utterances[i] for i in sorted(rng.permutation(len(utterances))[:count])]
         kinds = [ALTERATIONS[i % len(ALTERATIONS)] for i in range(count)]
         return self.items(chosen, kinds)
+
+    def close(self):
+        self._store.close()
 
 
 def _split(items, rule, share, seed):

@@ -179,6 +179,119 @@ def save_leaderboard(path, rows, title):
     _save(figure, path)
 
 
+def save_projection(path, points, labels, mistakes, title):
+    """Draw recordings as points, a row per projection, a column per labelling.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        PNG to write
+    points : dict of str to np.ndarray [shape=(n, 2)]
+        by the method of projection
+    labels : dict of str to list of str [shape=(n,)]
+        what colours tell apart
+    mistakes : np.ndarray of bool [shape=(n,)]
+        drawn with a ring
+    title : str
+    """
+    figure = Figure(figsize=(5.2 * len(labels), 0.8 + 4.4 * len(points)), layout="constrained")
+    figure.suptitle(title, fontsize="medium")
+    axes = figure.subplots(len(points), len(labels), squeeze=False)
+    for row, (method, xy) in zip(axes, points.items()):
+        for axis, (name, values) in zip(row, labels.items()):
+            for number, value in enumerate(sorted(set(values), key=lambda v: (v == "others", v))):
+                own = np.array([v == value for v in values])
+                axis.scatter(*xy[own].T, s=9, alpha=0.7, linewidths=0, label=value,
+                             color="lightgray" if value == "others" else f"C{number}")
+            axis.scatter(*xy[mistakes].T, s=26, facecolors="none", edgecolors="black",
+                         linewidths=0.8, label="mistake" if mistakes.any() else None)
+            axis.set_title(f"{method} by {name}", fontsize="medium")
+            axis.set_xticks([])
+            axis.set_yticks([])
+            if row is axes[-1]:
+                axis.legend(fontsize="x-small", markerscale=1.5, ncols=2, loc="upper center",
+                            bbox_to_anchor=(0.5, -0.02))
+    _save(figure, path)
+
+
+def save_distributions(path, sides, title, columns=8):
+    """Draw how values are distributed by label, a small plot each.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        PNG to write
+    sides : dict of str to (np.ndarray, np.ndarray)
+        values of female and of male recordings by name; NaN is left out
+    title : str
+    columns : int
+    """
+    columns = min(columns, len(sides))
+    rows = -(-len(sides) // columns)
+    figure = Figure(figsize=(1.9 * columns, 0.7 + 1.5 * rows), layout="constrained")
+    figure.suptitle(title, fontsize="medium")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis, (name, values) in zip_longest(axes, sides.items(), fillvalue=("", ())):
+        known = [side[~np.isnan(side)] for side in values]
+        axis.set_axis_off() if not any(map(len, known)) else None
+        if any(map(len, known)):
+            low, high = np.percentile(np.concatenate(known), [0.5, 99.5])
+            edges = np.linspace(low, high if high > low else low + 1, 30)
+            for side, label in zip(known, ("female", "male")):
+                axis.hist(side, edges, density=True, histtype="stepfilled", alpha=0.5,
+                          label=label)
+        axis.set_title(name, fontsize="x-small")
+        axis.set_yticks([])
+        axis.tick_params(labelsize=6)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    _save(figure, path)
+
+
+def save_intervals(path, rows, title):
+    """Draw values with their intervals; `rows` hold name, value, low and high."""
+    names, *numbers = zip(*rows)
+    value, low, high = map(np.array, numbers)
+    figure = Figure(figsize=(7.5, 1.0 + 0.26 * len(rows)), layout="constrained")
+    axis = figure.subplots()
+    places = np.arange(len(rows))
+    axis.errorbar(value, places, xerr=np.maximum([value - low, high - value], 0), fmt="o",
+                  markersize=4, capsize=3, color="black")
+    if low.min() < 0:
+        axis.axvline(0, color="gray", linestyle=":")
+    axis.set_yticks(places, names, fontsize="small")
+    axis.invert_yaxis()
+    axis.grid(axis="x", alpha=0.3)
+    axis.set_title(title, fontsize="small")
+    _save(figure, path)
+
+
+def save_boxes(path, values, columns=3):
+    """Draw how properties are distributed in each group.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        PNG to write
+    values : dict of str to (dict of str to np.ndarray)
+        by property, then by group
+    columns : int
+    """
+    groups = len(next(iter(values.values())))
+    rows = -(-len(values) // columns)
+    figure = Figure(figsize=(4.2 * columns, rows * (1.0 + 0.3 * groups)), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
+    for axis, (name, by_group) in zip(axes, values.items()):
+        axis.boxplot(list(by_group.values()), orientation="horizontal", widths=0.6,
+                     flierprops={"markersize": 2})
+        axis.set_yticks(range(1, groups + 1), list(by_group), fontsize="small")
+        axis.set_title(name, fontsize="small")
+        axis.tick_params(axis="x", labelsize=7)
+        axis.invert_yaxis()
+    for axis in axes[len(values):]:
+        axis.set_axis_off()
+    _save(figure, path)
+
+
 def save_learning_curve(path, history, title):
     """Draw training and validation loss per epoch; `history` as `Classifier.fit` gives it."""
     figure = Figure(figsize=(5.5, 3.8), layout="constrained")

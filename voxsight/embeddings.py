@@ -336,10 +336,10 @@ def _first_line(error):
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
-def stored_embeddings(path):
+def stored_embeddings(path, *, labels=False):
     """Embeddings of a file of `embed_recordings`, by absolute path of the recording.
 
-    The unfinished line of a killed run is cut off.
+    With `labels`, pairs of label and embedding. The unfinished line of a killed run is cut off.
     """
     if not path.is_file():
         return {}
@@ -347,4 +347,6 @@ def stored_embeddings(path):
     if unfinished:
         files.write_bytes(path, whole + b"\n")
     rows = [json.loads(line) for line in whole.splitlines()]
-    return {row["filepath"]: np.array(row["embedding"], np.float32) for row in rows}
+    found = {row["filepath"]: (row["label"], np.array(row["embedding"], np.float32))
+             for row in rows}
+    return found if labels else {path: vector for path, (_, vector) in found.items()}

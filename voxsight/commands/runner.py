@@ -17,6 +17,8 @@ COMMANDS = {
     "evaluate": "evaluate_model.py",
     "deploy": "deploy_model.py",
     "compare": "compare_classifiers.py",
+    "embeddings": "classify_embeddings.py",
+    "analyse": "analyse_features.py",
     "robustness": "measure_robustness.py",
     "conversations": "measure_conversations.py",
     "audiomnist": "audiomnist_table.py",
