@@ -18,7 +18,7 @@ ORDER = ["errors", "files", "parallel", "download", "audio", "speech", "resizing
          "pitch", "prediction", "features", "fitting", "classifiers", "models", "timeline",
          "explanation", "display", "deployment", "assessment", "report", "conditions",
          "robustness", "comparison", "leaderboard", "properties", "analysis",
-         "feature_report", "projection", "embedding_stages",
+         "feature_report", "post_analysis", "projection", "embedding_stages",
          "conversations", "recorder",
          "audiomnist_table", "commands", "__main__"]
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import shutil
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -247,6 +248,7 @@ class _Measurement:
             files.write_csv(self.model / HISTORY, list(history[0]), history)
 
     def _write_mistakes(self, answers):
+        shutil.rmtree(self.folder / "mistakes", ignore_errors=True)  # those of an earlier run
         for side, own in answers.items():
             for answer in own:
                 if answer.is_mistake:

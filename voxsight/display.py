@@ -208,9 +208,9 @@ def save_projection(path, points, labels, mistakes, title):
             axis.set_title(f"{method} by {name}", fontsize="medium")
             axis.set_xticks([])
             axis.set_yticks([])
-            if row is axes[-1]:
-                axis.legend(fontsize="x-small", markerscale=1.5, ncols=2, loc="upper center",
-                            bbox_to_anchor=(0.5, -0.02))
+    for axis in axes[-1]:
+        axis.legend(fontsize="x-small", markerscale=1.5, ncols=2, loc="upper center",
+                    bbox_to_anchor=(0.5, -0.02))
     _save(figure, path)
 
 
@@ -289,6 +289,33 @@ def save_boxes(path, values, columns=3):
         axis.invert_yaxis()
     for axis in axes[len(values):]:
         axis.set_axis_off()
+    _save(figure, path)
+
+
+def save_spectrogram(path, samples, rate, times, f0, title):
+    """Draw a spectrogram up to 4 kHz with the fundamental frequency over it.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        PNG to write
+    samples : np.ndarray [shape=(n,)]
+    rate : int
+        Hz
+    times, f0 : np.ndarray [shape=(frames,)]
+        seconds and Hz; NaN where a frame is not voiced
+    title : str
+    """
+    figure = Figure(figsize=(8, 3.6), layout="constrained")
+    axis = figure.subplots()
+    padded = np.pad(samples, (0, max(0, 512 - len(samples)))) + 1e-9
+    *_, shades = axis.specgram(padded, NFFT=512, Fs=rate, noverlap=384, cmap="magma")
+    shades.set_clim(shades.get_array().max() - 70, None)  # dB
+    axis.plot(times, f0, ".", color="cyan", markersize=3)
+    axis.set_ylim(0, 4000)
+    axis.set_xlabel("time (s)")
+    axis.set_ylabel("frequency (Hz)")
+    axis.set_title(title, fontsize="small", parse_math=False)
     _save(figure, path)
 
 

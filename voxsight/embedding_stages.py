@@ -12,6 +12,7 @@ from voxsight.comparison import compare, make_plan
 from voxsight.embeddings import embed_recordings, stored_embeddings
 from voxsight.errors import RecordingError, UsageError
 from voxsight.leaderboard import write_leaderboard
+from voxsight.post_analysis import draw_mistakes, mistakes_in_common
 from voxsight.projection import write_projection
 
 STAGES = ("embed", "train", "plot")
@@ -86,7 +87,7 @@ def train(stages, utterances, test, *, command, **split):
 
 
 def plot(stages, utterances):
-    """Draw the embeddings, mistakes of the trained net marked where there is one."""
+    """Draw the embeddings and, where a net is trained, its mistakes and what they share."""
     values = embed_recordings([u.path for u in utterances], [u.gender for u in utterances],
                               stages.encoder, stages.folder, options=stages.options,
                               quiet=stages.quiet)
@@ -95,6 +96,9 @@ def plot(stages, utterances):
                          "four; name more")
     stored = Path(stages.out) / stages.classifier / "predictions.csv"
     answers = stored_answers(stored) if stored.is_file() else []
+    if answers:
+        mistakes_in_common(answers, stored.parent, quiet=stages.quiet)
+        draw_mistakes(stored.parent / "mistakes", quiet=stages.quiet)
     wrong = {answer.path for answer in answers if answer.is_mistake}
     rows = [{"path": u.path, "gender": u.gender, "corpus": u.corpus,
              "speaker": f"{u.corpus}:{u.speaker}", "mistake": u.path in wrong}

@@ -110,7 +110,8 @@ def _page(table, tables, command):
                      f'<a href="{name}.csv">{name}.csv</a>.</p>')
         if rows:
             cells = [[str(_rounded(value, 4)) for value in row.values()] for row in rows]
-            parts.append(f'<div style="overflow-x:auto">{html_table(list(rows[0]), cells)}</div>')
+            parts.append('<div style="overflow-x:auto;white-space:nowrap">'
+                         f"{html_table(list(rows[0]), cells)}</div>")
         parts.append(f'<img src="{picture}" alt="{title}, drawn">')
     return page("Features", "\n".join(parts))
 

@@ -98,11 +98,11 @@ def _page(out, rows, points, columns, title):
         return f'<label>{name} <select id="{name}">{options}</select></label> '
 
     body = (f"<p>{html.escape(title)}. A click on a point, or Enter where it has the focus, plays "
-            "its recording; mistakes have a black ring.</p><p>"
+            "its recording; mistakes have a ring.</p><p>"
             + choice("view", points) + choice("colour", columns)
-            + '</p><svg id="plane" viewBox="0 0 800 600" role="group" aria-label="recordings">'
-            '</svg><p id="legend"></p><p id="said" aria-live="polite"></p>'
-            '<audio id="sound" controls></audio>'
+            + '</p><audio id="sound" controls></audio><p id="said" aria-live="polite">&nbsp;</p>'
+            '<p id="legend"></p><svg id="plane" viewBox="0 0 800 600" role="group" '
+            'aria-label="recordings"></svg>'
             f"<script>const rows = {data};\n{_SCRIPT}</script>")
     return page("Projection", body)
 
