@@ -4,6 +4,7 @@
 # make measure CORPORA=DIR: how models/default holds on voices and in conditions it never met
 # make compare CORPORA=DIR: the classifiers of the field on the same speakers
 # make analyse CORPORA=DIR: what the features of the corpora are like
+# make speakers CORPORA=DIR: who speaks, on LibriSpeech test-other
 # make bench: speed and memory, to docs/benchmarks.md
 # make audiomnist CORPORA=DIR: the AudioMNIST table, from the published pictures
 # make audiomnist-waveforms AUDIOMNIST=DIR: the same from one's own copy, voxsight recipe
@@ -25,7 +26,9 @@ DEVELOPMENT = librispeech:$(CORPORA)/LibriSpeech:test-other audiomnist:$(CORPORA
 COMPARE = $(PY) scripts/compare_classifiers.py librispeech:$(CORPORA)/LibriSpeech:train-clean-100 \
     $(CORPORA)/speechocean762/manifest.csv
 
-.PHONY: demo test lint model measure compare analyse bench audiomnist audiomnist-waveforms clean
+WINDOWS = --windows 3 --only logistic,gradient_boosting,mlp,gmm,xgboost,dnn,cnn1d,cnn2d
+
+.PHONY: demo test lint model measure compare analyse speakers bench audiomnist audiomnist-waveforms clean
 
 demo: $(VENV)/light
 	$(PY) scripts/deploy_model.py my_wavs/ --heatmaps results/demo
@@ -60,14 +63,19 @@ measure: $(VENV)/full
 compare: $(VENV)/full
 	test -n "$(CORPORA)" || { echo "name the folder of the corpora: make compare CORPORA=DIR"; exit 2; }
 	$(COMPARE) --test $(DEVELOPMENT) --out results/classifiers
-	$(COMPARE) --windows 3 --only mlp,gmm,cnn1d --out results/classifiers_honest
-	$(COMPARE) --windows 3 --only mlp,gmm,cnn1d --split random \
-	    --out results/classifiers_leaky
+	$(COMPARE) $(WINDOWS) --out results/classifiers_honest
+	$(COMPARE) $(WINDOWS) --split random --out results/classifiers_leaky
 
 analyse: $(VENV)/full
 	test -n "$(CORPORA)" || { echo "name the folder of the corpora: make analyse CORPORA=DIR"; exit 2; }
 	$(PY) scripts/analyse_features.py librispeech:$(CORPORA)/LibriSpeech:train-clean-100 \
 	    $(CORPORA)/speechocean762/manifest.csv $(DEVELOPMENT) --out results/features
+
+speakers: $(VENV)/full
+	test -n "$(CORPORA)" || { echo "name the folder of the corpora: make speakers CORPORA=DIR"; exit 2; }
+	$(PY) scripts/classify_speakers.py librispeech:$(CORPORA)/LibriSpeech --subset test-other
+	$(PY) scripts/classify_speakers.py librispeech:$(CORPORA)/LibriSpeech --subset test-other \
+	    --features mfcc --out results/speakers_mfcc
 
 bench: $(VENV)/full
 	$(PY) benchmarks/run.py --out docs/benchmarks.md

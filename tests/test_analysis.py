@@ -154,7 +154,8 @@ def test_analysis_of_a_corpus(script, corpus, tmp_path):
     ages = {row["gender"]: float(row["median_hz"]) for row in tables["pitch"]}
     assert ages["female"] > ages["male"] + 30
     page = (tmp_path / "out/index.html").read_text()
-    for name in ("cepstra", "properties", "correlations", "normalisations", "corpora"):
+    for name in ("cepstra", "statistics", "properties", "correlations", "normalisations",
+                 "corpora"):
         assert f'src="{name}.png"' in page
         assert (tmp_path / "out" / f"{name}.png").stat().st_size > 8_000
 

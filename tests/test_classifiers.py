@@ -65,6 +65,24 @@ def test_networks_learn_32_recordings_by_heart(name):
     assert history[-1]["train_loss"] < history[0]["train_loss"]
 
 
+def test_the_picture_network_learns_32_pictures_by_heart(tmp_path):
+    from PIL import Image
+
+    from voxsight.datasets import Picture
+    from voxsight.learner import TrainConfig, fit, log_odds, make_learner
+
+    rng, pictures = np.random.default_rng(0), []
+    for i in range(40):
+        path = tmp_path / f"{i}.jpg"
+        Image.fromarray(rng.integers(0, 256, (32, 32, 3), np.uint8)).save(path, quality=95)
+        pictures.append(Picture(str(path), str(path), f"s{i}", ("female", "male")[i % 2], "made"))
+    config = TrainConfig(weights="none", head_epochs=0, epochs=30, lr=1e-3, batch=16)
+    learn = make_learner(pictures, np.arange(32, 40), (32, 32), config, quiet=True)
+    fit(learn, config)
+    said = log_odds(learn, [p.path for p in pictures[:32]], (32, 32))
+    np.testing.assert_array_equal(said > 0, [p.gender == "female" for p in pictures[:32]])
+
+
 @pytest.mark.parametrize("name", ON_FEATURES)
 def test_saved_and_loaded_it_says_the_same(name, tmp_path):
     classifier, _, valid, _ = fitted(name, apart=1.0, count=120)

@@ -97,6 +97,20 @@ def test_altered_copies_are_others_and_always_the_same(kind):
         assert difference < 10 ** (-9.9 / 20)
 
 
+def test_features_beside_properties_are_the_same(tmp_path, rng):
+    from voxsight.properties import NAMES, properties_of
+
+    path = tmp_path / "x.wav"
+    soundfile.write(path, rng.normal(0.2, 0.1, 3 * 44_100), 44_100)
+    plain, both = (FeatureStore(tmp_path / f"{flag}.sqlite", FeatureConfig(properties=flag)).of(
+        [(str(path), "")], jobs=1, quiet=True)[0][0] for flag in (False, True))
+    own = both.pop("properties")
+    for name, values in plain.items():
+        np.testing.assert_allclose(both[name], values, rtol=1e-4, atol=1e-3)
+    expected = properties_of(path)
+    np.testing.assert_allclose(own, [getattr(expected, name) for name in NAMES], rtol=1e-5)
+
+
 def test_features_are_computed_once(tmp_path):
     path = tmp_path / "x.wav"
     soundfile.write(path, tone(200.0), HEARD_RATE)

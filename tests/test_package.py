@@ -15,10 +15,12 @@ ORDER = ["errors", "files", "parallel", "download", "audio", "speech", "resizing
          "embeddings",
          "datasets", "listening", "convert", "evaluation", "calibration", "onnx_graph",
          "checkpoint", "second_opinion", "resuming", "learner", "model_card", "training",
-         "pitch", "prediction", "features", "fitting", "classifiers", "models", "timeline",
+         "pitch", "prediction", "properties", "features", "fitting", "classifiers", "models",
+         "timeline",
          "explanation", "display", "deployment", "assessment", "report", "conditions",
-         "robustness", "comparison", "leaderboard", "properties", "analysis",
+         "robustness", "comparison", "leaderboard", "analysis",
          "feature_report", "post_analysis", "projection", "embedding_stages",
+         "chunks", "speakers", "clustering", "speaker_report",
          "conversations", "recorder",
          "audiomnist_table", "commands", "__main__"]
 

@@ -55,15 +55,14 @@ class Table:
         return [f"{u.corpus}:{u.speaker}" for u in self.utterances]
 
 
-def make_table(utterances, features, properties):
+def make_table(utterances, features):
     """Table of features and properties.
 
     Parameters
     ----------
     utterances : list of corpora.Utterance [shape=(n,)]
     features : list of dict [shape=(n,)]
-        as `features.describe` gives them
-    properties : list of properties.Properties [shape=(n,)]
+        as `features.FeatureStore` gives them, with ``properties``
 
     Returns
     -------
@@ -72,8 +71,8 @@ def make_table(utterances, features, properties):
     n_mfcc = len(features[0]["mfcc"])
     names = [f"MFCC {k}, {summary}" for summary in SUMMARIES for k in range(n_mfcc)]
     names += statistics_names() + list(NAMES)
-    values = [np.concatenate([f["mfcc_statistics"], f["statistics"], dataclasses.astuple(p)])
-              for f, p in zip(features, properties)]
+    values = [np.concatenate([f["mfcc_statistics"], f["statistics"], f["properties"]])
+              for f in features]
     return Table(names, np.array(values, float), list(utterances), [f["mfcc"] for f in features])
 
 

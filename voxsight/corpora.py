@@ -112,6 +112,46 @@ def read_sources(sources, *, per_speaker=None):
     return utterances
 
 
+def draw_speakers(utterances, count=None, balanced=False, seed=42):
+    """Recordings of some of the speakers, drawn.
+
+    Parameters
+    ----------
+    utterances : list of Utterance
+    count : int, optional
+        of speakers; as many as there are
+    balanced : bool
+        as many of each gender; an odd one is left out
+    seed : int
+
+    Returns
+    -------
+    list of Utterance
+
+    Raises
+    ------
+    UsageError
+        if there are fewer
+    """
+    rng = np.random.default_rng(seed)
+    drawn = {gender: rng.permutation(sorted({(u.corpus, u.speaker) for u in utterances
+                                             if u.gender == gender})).tolist()
+             for gender in GENDERS}
+    if balanced:
+        each = count // 2 if count else min(map(len, drawn.values()))
+        drawn = {gender: names[:each] for gender, names in drawn.items()}
+        wanted = 2 * each
+    else:
+        names = rng.permutation(sorted(drawn["female"] + drawn["male"])).tolist()
+        wanted = count or len(names)
+        drawn = {"all": names[:wanted]}
+    chosen = {tuple(name) for names in drawn.values() for name in names}
+    if len(chosen) < wanted:
+        raise UsageError(f"--speakers {count}: found {len(chosen)} to draw, expected {wanted}; "
+                         "ask for fewer, or name more recordings")
+    return [u for u in utterances if (u.corpus, u.speaker) in chosen]
+
+
 def sound_files(folder):
     """Sound files below a folder in sorted order; a link loop is walked once."""
     found = []

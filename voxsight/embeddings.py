@@ -167,7 +167,34 @@ class Wav2Vec2:
         return states[self._layer][0].mean(dim=0).numpy()
 
 
-ENCODERS = {encoder.name: encoder for encoder in (Resemblyzer, Ecapa, Wav2Vec2)}
+class Mfcc:
+    """No network: cepstra of 20 coefficients and their slopes, every 10 ms.
+
+    An embedding is all of them, flattened behind their means and spreads; see `unpack`.
+    """
+
+    name = "mfcc"
+    coefficients = 20
+
+    def embed(self, speech):
+        """Means, spreads and frames of speech at 16 kHz, shape (80 + 40 * frames,)."""
+        import librosa
+
+        speech = np.resize(speech, max(len(speech), 4096)).astype(np.float32)
+        mfcc = librosa.feature.mfcc(y=speech, sr=RATE, n_mfcc=1 + self.coefficients, n_fft=512,
+                                    hop_length=160)[1:]  # the first follows the level
+        frames = np.concatenate([mfcc, librosa.feature.delta(mfcc)]).T
+        return np.concatenate([frames.mean(axis=0), frames.std(axis=0), frames.ravel()])
+
+    @classmethod
+    def unpack(cls, values):
+        """Summary, shape (80,), and frames, shape (frames, 40), of an embedding."""
+        width = 2 * cls.coefficients
+        known = values[~np.isnan(values)]
+        return known[: 2 * width], known[2 * width:].reshape(-1, width)
+
+
+ENCODERS = {encoder.name: encoder for encoder in (Resemblyzer, Ecapa, Wav2Vec2, Mfcc)}
 
 
 def find_encoder(name, **options):
@@ -336,6 +363,14 @@ def _first_line(error):
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
+def cut_off_unfinished(path):
+    """Lines of a file that grew by lines; what a killed run left of the last is removed."""
+    whole, _, unfinished = path.read_bytes().rpartition(b"\n")
+    if unfinished:
+        files.write_bytes(path, whole + b"\n")
+    return whole.splitlines()
+
+
 def stored_embeddings(path, *, labels=False):
     """Embeddings of a file of `embed_recordings`, by absolute path of the recording.
 
@@ -343,10 +378,7 @@ def stored_embeddings(path, *, labels=False):
     """
     if not path.is_file():
         return {}
-    whole, _, unfinished = path.read_bytes().rpartition(b"\n")
-    if unfinished:
-        files.write_bytes(path, whole + b"\n")
-    rows = [json.loads(line) for line in whole.splitlines()]
+    rows = [json.loads(line) for line in cut_off_unfinished(path)]
     found = {row["filepath"]: (row["label"], np.array(row["embedding"], np.float32))
              for row in rows}
     return found if labels else {path: vector for path, (_, vector) in found.items()}

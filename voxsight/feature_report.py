@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from voxsight import analysis, display, files
-from voxsight.features import FeatureConfig, FeatureStore
-from voxsight.properties import NAMES, properties_of_all
+from voxsight.features import FeatureConfig, FeatureStore, statistics_names
+from voxsight.properties import NAMES
 from voxsight.report import html_table, page
 
 SHOWN = 30  # rows of a table on the page; the CSV has all
@@ -53,13 +53,12 @@ def analyse(utterances, out, *, seconds=2.0, cache="features", command="", jobs=
 
 
 def _described(utterances, seconds, cache, jobs, quiet):
-    store = FeatureStore(Path(cache) / "features.sqlite", FeatureConfig(seconds=seconds))
+    config = FeatureConfig(seconds=seconds, properties=True)
+    store = FeatureStore(Path(cache) / "features.sqlite", config)
     found = store.of([(u.path, "") for u in utterances], jobs=jobs, quiet=quiet)
     store.close()
     read = [i for i, features in enumerate(found) if isinstance(features, list)]
-    properties = properties_of_all([utterances[i].path for i in read], jobs=jobs, quiet=quiet)
-    table = analysis.make_table([utterances[i] for i in read], [found[i][0] for i in read],
-                                properties)
+    table = analysis.make_table([utterances[i] for i in read], [found[i][0] for i in read])
     return table, [failure for failure in found if not isinstance(failure, list)]
 
 
@@ -73,6 +72,8 @@ def _draw(out, table, tables):
     cepstra = [name for name in table.names if name.startswith("MFCC") and name.endswith("mean")]
     display.save_distributions(out / "cepstra.png", sides(cepstra),
                                "mean of each MFC coefficient, by label")
+    display.save_distributions(out / "statistics.png", sides(statistics_names()),
+                               "statistics of the spectrum, by label")
     display.save_distributions(out / "properties.png", sides(NAMES), "properties, by label")
     strongest = [(row["feature"], row["r"], row["r_low"], row["r_high"])
                  for row in tables["features"][:SHOWN]]
@@ -113,6 +114,8 @@ def _page(table, tables, command):
             parts.append('<div style="overflow-x:auto;white-space:nowrap">'
                          f"{html_table(list(rows[0]), cells)}</div>")
         parts.append(f'<img src="{picture}" alt="{title}, drawn">')
+    parts.append('<h2>Statistics of the spectrum</h2><img src="statistics.png" '
+                 'alt="distribution of each statistic by label">')
     return page("Features", "\n".join(parts))
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import soxr
 
+from voxsight import audio, properties
 from voxsight.audio import Recording, undecodable
 from voxsight.degradation import add_noise, coloured_noise
 from voxsight.errors import RecordingError
@@ -48,6 +49,8 @@ class FeatureConfig:
         coefficients per frame
     n_fft, hop_length : int
         samples per frame and between frames
+    properties : bool
+        the properties of the whole recording too, see `properties.Properties`
     """
 
     seconds: float = 2.0
@@ -56,6 +59,7 @@ class FeatureConfig:
     n_mfcc: int = 40
     n_fft: int = 2_048
     hop_length: int = 512
+    properties: bool = False
 
     @property
     def frames(self):
@@ -145,13 +149,7 @@ def stretches(path, alteration, config):
     ------
     RecordingError
     """
-    samples = hear(path, config.seconds * config.windows).samples
-    if alteration:
-        seed = zlib.crc32(os.fsencode(os.path.basename(path)))
-        samples = _altered(samples, alteration, np.random.default_rng(seed))
-    size = int(config.seconds * HEARD_RATE)
-    starts = range(0, max(1, len(samples) - size // 2), size)
-    return [samples[start: start + size] for start in starts]
+    return _stretches(Recording(path).blocks(HEARD_RATE), path, alteration, config)
 
 
 class FeatureStore:
@@ -184,7 +182,8 @@ class FeatureStore:
         Returns
         -------
         list of (list of dict) or RecordingError
-            per stretch of a recording, as `describe` gives it
+            per stretch of a recording, as `describe` gives it, and ``properties`` where
+            the config asks for them
         """
         keys = [self._key(*item) for item in items]
         missing = {key: item for key, item in zip(keys, items) if not self._known(key)}
@@ -238,10 +237,34 @@ def _describer(config):
 
 
 def _describe_item(item, *, config):
+    path, alteration = item
     try:
-        return [describe(samples, config) for samples in stretches(*item, config)]
+        if not config.properties:
+            return [describe(samples, config) for samples in stretches(path, alteration, config)]
+        samples, rate = audio.read(path, remove_dc=False)  # once for both
+        heard = audio.resample([samples], rate, HEARD_RATE) if rate != HEARD_RATE else [samples]
+        blocks = audio.high_pass(heard, HEARD_RATE)
+        found = [describe(own, config) for own in _stretches(blocks, path, alteration, config)]
+        own = dataclasses.astuple(properties.describe(samples, rate))
+        return [features | {"properties": np.array(own, np.float32)} for features in found]
     except RecordingError as error:
         return error
+
+
+def _stretches(blocks, path, alteration, config):
+    size, kept = int(config.seconds * HEARD_RATE), []
+    missing = size * config.windows
+    for block in blocks:
+        kept.append(block[:missing])
+        missing -= len(kept[-1])
+        if missing <= 0:
+            break
+    samples = np.concatenate(kept)
+    if alteration:
+        seed = zlib.crc32(os.fsencode(os.path.basename(path)))
+        samples = _altered(samples, alteration, np.random.default_rng(seed))
+    starts = range(0, max(1, len(samples) - size // 2), size)
+    return [samples[start: start + size] for start in starts]
 
 
 def _altered(samples, kind, rng):

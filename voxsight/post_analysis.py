@@ -8,10 +8,9 @@ import soxr
 from voxsight import audio, display, files
 from voxsight.analysis import difference
 from voxsight.audio import EXTENSIONS
-from voxsight.errors import RecordingError
 from voxsight.parallel import progress
 from voxsight.pitch import HOP_S, track_f0
-from voxsight.properties import NAMES, Properties, properties_of_all
+from voxsight.properties import NAMES, Properties, describe, properties_of_all
 
 RATE = 16_000
 LONGEST_S = 10.0  # drawn of a mistake
@@ -77,16 +76,14 @@ def draw_mistakes(folder, *, quiet=False):
         how many were drawn
     """
     copies = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in EXTENSIONS)
-    properties = properties_of_all([str(path) for path in copies], jobs=1, quiet=True)
-    for path, own in progress(zip(copies, properties), len(copies), desc="mistakes",
-                              unit="recording", quiet=quiet):
-        if not isinstance(own, RecordingError):
-            _draw(path, own)
+    for path in progress(copies, len(copies), desc="mistakes", unit="recording", quiet=quiet):
+        _draw(path)
     return len(copies)
 
 
-def _draw(path, own):
+def _draw(path):
     samples, rate = audio.read(path)
+    own = describe(samples, rate)
     samples = soxr.resample(samples[: int(LONGEST_S * rate)], rate, RATE)
     f0 = track_f0(samples, RATE)
     pitch = "no pitch found" if np.isnan(own.f0_hz) else f"pitch {own.f0_hz:.0f} Hz"

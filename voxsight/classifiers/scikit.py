@@ -110,7 +110,7 @@ class Mixtures(_Scikit):
         female, male = self.model
         ratios = np.array([np.mean(female.score_samples(_frames(x))
                                    - male.score_samples(_frames(x))) for x in inputs])
-        return probabilities(1 / (1 + np.exp(-ratios)))
+        return probabilities(1 / (1 + np.exp(-np.clip(ratios, -60, 60))))
 
     @property
     def parameters(self):

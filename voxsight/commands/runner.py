@@ -19,6 +19,7 @@ COMMANDS = {
     "compare": "compare_classifiers.py",
     "embeddings": "classify_embeddings.py",
     "analyse": "analyse_features.py",
+    "speakers": "classify_speakers.py",
     "robustness": "measure_robustness.py",
     "conversations": "measure_conversations.py",
     "audiomnist": "audiomnist_table.py",
