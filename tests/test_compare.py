@@ -59,6 +59,8 @@ def test_a_saved_classifier_serves_like_the_shipped_model(script, corpus, tmp_pa
     done = script("deploy_model", corpus, "--model", model, "--heatmaps", tmp_path / "h")
     assert done.returncode == 2
     assert "found the classifier logistic, expected a picture network" in done.stderr
+    done = script("deploy_model", corpus, "--model", f"{model}+resemblyzer", "--jobs", "1")
+    assert done.returncode == 2 and "which has no second opinion" in done.stderr
     skops = model / "model.skops"
     skops.write_bytes(skops.read_bytes()[:-1])
     done = script("deploy_model", corpus, "--model", model)

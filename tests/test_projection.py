@@ -70,6 +70,7 @@ def test_a_click_on_a_point_plays_its_recording(tmp_path, rng, browser):
                           if (MY_WAVS / f"{name}.wav").is_file()]
     rows = [{"path": path, "gender": ("female", "male")[i % 2], "speaker": f"s{i}</script>",
              "mistake": i == 1} for i, path in enumerate(paths)]
+    rows[2]["part"] = (0.4, 0.7)
     write_projection(tmp_path / "out", rows, rng.normal(size=(len(rows), 5)),
                      ("gender", "speaker"), "made")
     assert (tmp_path / "out/projection.png").stat().st_size > 10_000
@@ -85,6 +86,11 @@ def test_a_click_on_a_point_plays_its_recording(tmp_path, rng, browser):
     duration = page.evaluate("document.getElementById('sound').duration")
     assert duration == pytest.approx(len(samples) / rate, abs=0.05)
     assert odd.name in page.locator("#said").inner_text()
+    circles.nth(2).focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.getElementById('sound').paused"
+                           " && document.getElementById('sound').currentTime > 0.6")
+    assert page.evaluate("document.getElementById('sound').currentTime") < 1.0
     before = [circles.nth(i).get_attribute("cx") for i in range(len(rows))]
     page.select_option("#view", "UMAP")
     assert before != [circles.nth(i).get_attribute("cx") for i in range(len(rows))]

@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -176,7 +177,21 @@ def test_cepstra_are_packed_with_their_summary(tmp_path):
     assert [c.number for c in chunks] == [0, 0] or [c.number for c in chunks] == [0, 1, 0]
     again = embed_chunks(utterances, "mfcc", 2.0, tmp_path, quiet=True)
     assert again[0] == chunks
-    np.testing.assert_allclose(again[1], values, atol=1e-5)
+    np.testing.assert_array_equal(again[1], values)
+
+
+def test_a_piece_is_found_again_in_its_recording(tmp_path):
+    word, rate = soundfile.read(MY_WAVS / "slt_hello.wav")
+    silence = np.zeros(4 * rate)
+    soundfile.write(tmp_path / "x.wav", np.concatenate([silence, word, silence, word]), rate)
+    utterance = Utterance(str(tmp_path / "x.wav"), "slt", "female")
+    chunks, _ = embed_chunks([utterance], "mfcc", 1.0, tmp_path, quiet=True)
+    second = 8 + len(word) / rate
+    assert chunks[0].start_s == pytest.approx(3.5, abs=0.3)  # half a second before the word
+    assert chunks[0].end_s == pytest.approx(chunks[0].start_s + 1.0, abs=0.01)
+    assert any(second - 0.6 < chunk.end_s for chunk in chunks)
+    assert all(a.end_s <= b.start_s + 0.01 for a, b in pairwise(chunks))
+    assert chunks[-1].end_s <= second + len(word) / rate + 0.01
 
 
 def test_a_corpus_is_reported(script, gendered_folder, tmp_path):

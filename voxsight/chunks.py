@@ -28,6 +28,8 @@ class Chunk:
         which piece of the recording
     chapter : str or None
         of a LibriSpeech recording
+    start_s, end_s : float
+        where it lies in the recording, pauses included
     """
 
     path: str
@@ -35,6 +37,8 @@ class Chunk:
     gender: str
     number: int
     chapter: str | None
+    start_s: float = 0.0
+    end_s: float = 0.0
 
 
 def cut(speech, seconds):
@@ -92,23 +96,43 @@ def embed_chunks(utterances, encoder, seconds, folder="embeddings", *, options=N
         with open(path, "a", encoding="utf-8") as file:
             for u in progress(todo, len(todo), desc=f"{encoder} chunks", unit="recording",
                               quiet=quiet):
-                pieces = cut(hear_speech(u.path).samples, seconds)[: 1 if first_only else None]
-                found = [model.embed(piece) for piece in pieces]
-                known[os.path.abspath(u.path)] = found
-                row = {"filepath": os.path.abspath(u.path), "label": u.speaker,
-                       "embedding": [np.round(v.astype(float), 6).tolist() for v in found]}
+                heard = hear_speech(u.path)
+                pieces = cut(heard.samples, seconds)[: 1 if first_only else None]
+                # Rounded as it is kept, so that a second run finds the same.
+                found = [np.round(model.embed(piece).astype(float), 6) for piece in pieces]
+                places = _places(pieces, heard.spans)
+                known[os.path.abspath(u.path)] = found, places
+                row = {"filepath": os.path.abspath(u.path), "label": u.speaker, "place": places,
+                       "embedding": [v.tolist() for v in found]}
                 file.write(json.dumps(row) + "\n")
     chunks = [Chunk(u.path, f"{u.corpus}:{u.speaker}", u.gender, number,
-                    librispeech_chapter(u.path))
-              for u in utterances for number in range(len(known[os.path.abspath(u.path)]))]
-    return chunks, _stacked([v for u in utterances for v in known[os.path.abspath(u.path)]])
+                    librispeech_chapter(u.path), *place)
+              for u in utterances
+              for number, place in enumerate(known[os.path.abspath(u.path)][1])]
+    return chunks, _stacked([v for u in utterances for v in known[os.path.abspath(u.path)][0]])
+
+
+def _places(pieces, spans):
+    """Start and end of each piece in the recording, seconds."""
+    starts, lengths = np.array(spans or [(0.0, 0.0)]).T
+    before = np.concatenate([[0.0], np.cumsum(lengths)[:-1]])
+    places, heard_s = [], 0.0
+    for piece in pieces:
+        ends = heard_s, heard_s + len(piece) / RATE
+        inside = [int(np.searchsorted(before, time, side)) - 1
+                  for time, side in zip(ends, ("right", "left"))]
+        places.append([round(float(starts[max(i, 0)] + time - before[max(i, 0)]), 3)
+                       for i, time in zip(inside, ends)])
+        heard_s = ends[1]
+    return places
 
 
 def _read(path):
     if not path.is_file():
         return {}
     rows = [json.loads(line) for line in cut_off_unfinished(path)]
-    return {row["filepath"]: [np.array(v, np.float32) for v in row["embedding"]] for row in rows}
+    return {row["filepath"]: ([np.array(v, np.float32) for v in row["embedding"]], row["place"])
+            for row in rows}
 
 
 def _stacked(vectors):

@@ -235,6 +235,7 @@ class Voice:
     def __init__(self, rate, longest_s=60.0):
         self._rate, self._left = rate, int(longest_s * rate)
         self._parts, self._end = [], 0
+        self.spans = []  # start and length of each part in the recording, seconds
 
     def hearing(self, windows):
         """The same windows, each heard as it passes.
@@ -263,6 +264,7 @@ class Voice:
                 self._left -= len(part)
                 self._end = start + len(part)
                 self._parts.append(part)
+                self.spans.append((start / self._rate, len(part) / self._rate))
 
     @property
     def samples(self):
@@ -292,7 +294,7 @@ def hear_speech(path):
     for _ in voice.hearing(windows):
         pass
     return Heard(voice.samples, tracker.speech_s, recording.duration_s,
-                 recording.nonzero_samples / recording.rate)
+                 recording.nonzero_samples / recording.rate, tuple(voice.spans))
 
 
 def speech_of(path):

@@ -1,6 +1,6 @@
 """Any saved model, ready to answer: the picture network or another classifier."""
 
-from voxsight.checkpoint import ClassifierConfig, find_model, load_config
+from voxsight.checkpoint import ClassifierConfig, find_model, load_config, split_model
 from voxsight.classifiers import Options, find
 from voxsight.embeddings import find_encoder, hear_speech
 from voxsight.errors import RecordingError, UsageError
@@ -28,7 +28,12 @@ def open_model(model, *, min_confidence=None, alone=False):
     UsageError
         if the folder holds no model that can be loaded
     """
-    if isinstance(load_config(model), ClassifierConfig):
+    config = load_config(model)
+    if isinstance(config, ClassifierConfig):
+        if encoder := split_model(model)[1]:
+            raise UsageError(f"{model}: found the classifier {config.classifier}, which has no "
+                             f"second opinion; leave +{encoder} away, or name a model that was "
+                             "trained with --teacher")
         return FeatureModel(model, min_confidence=min_confidence)
     return PictureModel(model, min_confidence=min_confidence, alone=alone)
 

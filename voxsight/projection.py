@@ -48,7 +48,8 @@ def write_projection(out, rows, values, columns, title, seed=42):
     out : str or os.PathLike
         folder
     rows : list of dict
-        per recording ``path``, the `columns`, and ``mistake`` (bool)
+        per recording ``path``, the `columns`, ``mistake`` (bool) and, where a point is a part
+        of its recording, ``part``: its start and end in seconds
     values : np.ndarray [shape=(n, d)]
     columns : sequence of str
         what colours tell apart, such as ``gender``
@@ -86,7 +87,8 @@ def _umap(values, seed):
 
 
 def _page(out, rows, points, columns, title):
-    shown = [{"sound": quote(os.path.relpath(row["path"], out).replace(os.sep, "/")),
+    shown = [{"sound": quote(os.path.relpath(row["path"], out).replace(os.sep, "/"))
+              + ("#t={:.3f},{:.3f}".format(*row["part"]) if "part" in row else ""),
               "mistake": bool(row["mistake"]), "name": Path(row["path"]).name,
               "values": {column: str(row[column]) for column in columns},
               "at": {method: [round(float(v), 4) for v in xy[i]] for method, xy in points.items()}}

@@ -157,8 +157,8 @@ def _clusters(out, speech, features):
     files.write_csv(out / "clusters.csv", list(rows[0]), rows)
     variance = explained_variance(unit)
     display.save_clusters(out / "clusters.png", rows, variance, n)
-    shown = [{"path": c.path, "speaker": c.speaker, "gender": c.gender,
-              "cluster": f"cluster {assigned[n][i] + 1}", "mistake": False}
+    shown = [{"path": c.path, "part": (c.start_s, c.end_s), "speaker": c.speaker,
+              "gender": c.gender, "cluster": f"cluster {assigned[n][i] + 1}", "mistake": False}
              for i, c in enumerate(speech.chunks)]
     write_projection(out, shown, unit, ("speaker", "gender", "cluster"), f"{features} chunks")
     return {"by_k": rows, "k_speakers": next(row for row in rows if row["k"] == n),

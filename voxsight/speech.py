@@ -51,12 +51,16 @@ class Heard:
     samples : np.ndarray [shape=(n,), float32]
     speech_s, duration_s, nonzero_s : float
         seconds of speech, of all, and of samples that are not zero, in the whole recording
+    spans : tuple of (float, float)
+        where the samples lie in the recording, start and length in seconds; empty where they
+        are its start
     """
 
     samples: np.ndarray
     speech_s: float
     duration_s: float
     nonzero_s: float
+    spans: tuple = ()
 
 
 @dataclass(frozen=True)
