@@ -130,7 +130,7 @@ def test_any_number_of_processes_writes_the_same(preprocess, gendered_folder):
 @pytest.mark.parametrize("stop, code", [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
 def test_a_stopped_run_is_finished_by_the_same_command(
         preprocess, gendered_folder, tmp_path, stop, code):
-    corpus = gendered_folder(speakers=32)
+    corpus = gendered_folder(speakers=128)
     _, whole = preprocess(corpus, name="whole")
     work = tmp_path / "stopped"
     command = [sys.executable, ROOT / "scripts" / "preprocess_wavs.py", corpus, "--corpus",
