@@ -120,6 +120,16 @@ def test_missing_frames_count_as_the_mean():
                                atol=1e-4)
 
 
+def test_all_of_a_longer_stretch_is_looked_at():
+    classifier = find("cnn2d")(Options(seconds=4.0))
+    side = examples("mfcc")
+    longer = [np.hstack([x, x])[:, :173] for x in side.inputs]
+    classifier.fit(Examples(longer, side.is_female, side.speakers),
+                   Examples(longer, side.is_female, side.speakers))
+    changed = [x + 5.0 * (np.arange(173) > 120) for x in longer]
+    assert np.abs(classifier.log_odds(changed) - classifier.log_odds(longer)).max() > 1e-3
+
+
 def test_xgboost_is_xgboost():
     import xgboost
 

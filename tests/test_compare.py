@@ -67,6 +67,29 @@ def test_a_saved_classifier_serves_like_the_shipped_model(script, corpus, tmp_pa
     assert done.returncode == 2 and "model.skops is not as it was written" in done.stderr
 
 
+def test_calibration_is_fitted_on_the_validation_side_alone(corpus, tmp_path):
+    from voxsight.calibration import fit_calibration
+    from voxsight.checkpoint import load_config
+    from voxsight.classifiers import find
+    from voxsight.comparison import compare as run
+    from voxsight.comparison import make_plan
+    from voxsight.corpora import read_sources
+
+    plan = make_plan(read_sources([f"folder:{corpus}"]), jobs=1, quiet=True,
+                     cache=tmp_path / "features", augment=0.5)
+    people = {side: {item.speaker for item in items} for side, items in plan.sides.items()}
+    assert not any(people[a] & people[b] for a in people for b in people if a < b)
+    altered = {side: sum(bool(i.alteration) for i in items) for side, items in plan.sides.items()}
+    assert altered["train"] == 4 and altered["valid"] == altered["test"] == 0
+    run(plan, ["logistic"], tmp_path / "out", quiet=True)
+    folder = tmp_path / "out/logistic/model"
+    stored, model = load_config(folder).calibration, find("logistic").load(folder)
+    found = {side: fit_calibration(model.log_odds([plan.features[i][model.inputs] for i in items]),
+                                   [i.utterance.gender == "female" for i in items])
+             for side, items in plan.sides.items()}
+    assert stored == found["valid"] and stored not in (found["train"], found["test"])
+
+
 def test_one_row_is_redone_and_the_others_stay(script, corpus, tmp_path):
     compare(script, corpus, tmp_path, "--only", "majority,f0")
     kept = (tmp_path / "out/majority/row.json").read_bytes()

@@ -290,6 +290,10 @@ def test_a_damaged_or_missing_model_is_named(script, tmp_path, tiny_model):
         done = script("deploy_model", inputs, "--model", damaged)
         assert done.returncode == 2 and "Traceback" not in done.stderr
         assert "model.onnx is not as it was written" in done.stderr
+    (damaged / "weights.safetensors").unlink()
+    done = script("deploy_model", MY_WAVS, "--model", damaged, "--csv", tmp_path / "a.csv")
+    assert done.returncode == 2 and "found no weights.safetensors" in done.stderr
+    assert not (tmp_path / "a.csv.partial").exists(), "said before anything is written"
 
 
 def _cut(path):

@@ -88,7 +88,7 @@ def test_command_measures_every_condition(script, voices, noise, tmp_path):
     assert found["as recorded"]["figures"]["n"] == 4
     assert found["as recorded"]["near"] == 1.0 and found["48 kHz"]["near"] == 1.0
     text = (tmp_path / "out" / "robustness.md").read_text()
-    assert "voxsight robustness" in text and text.count("\n| ") == 2 + len(CONDITIONS)
+    assert "voxsight robustness" in text and text.count("\n| ") == 3 + len(CONDITIONS)
     stored = json.loads((tmp_path / "out" / "robustness.json").read_text())
     assert stored["conditions"] == found
     done = script("evaluate_model", "models/default", tmp_path / "out" / "predictions.csv",

@@ -6,8 +6,8 @@ from collections import defaultdict
 import numpy as np
 
 from voxsight.assessment import AGE_BANDS, band
-from voxsight.evaluation import figures
-from voxsight.features import SUMMARIES, statistics_names
+from voxsight.evaluation import drawn_anew, figures
+from voxsight.features import SUMMARIES, statistics_names, summaries
 from voxsight.properties import NAMES
 
 DRAWS = 500
@@ -52,7 +52,7 @@ class Table:
     @property
     def speakers(self):
         """Speakers with their corpus, shape (n,)."""
-        return [f"{u.corpus}:{u.speaker}" for u in self.utterances]
+        return [u.voice for u in self.utterances]
 
 
 def make_table(utterances, features):
@@ -216,10 +216,7 @@ def difference(values, one, speakers, seed=0):
 def _draws(speakers, seed):
     """How often each speaker counts, once as they are and then drawn; and who said what."""
     names, member = np.unique(np.asarray(speakers, str), return_inverse=True)
-    rng = np.random.default_rng(seed)
-    chances = np.full(len(names), 1 / max(len(names), 1))
-    drawn = rng.multinomial(len(names), chances, size=DRAWS)
-    return np.vstack([np.ones((1, len(names))), drawn]), member
+    return np.vstack([np.ones((1, len(names))), drawn_anew(len(names), DRAWS, seed)]), member
 
 
 def _weighted_correlations(table, seed):
@@ -260,8 +257,8 @@ def _robust_z(values):
 def _normalised(table, name):
     """Statistics of the cepstra, shape (n, 4 * n_mfcc), normalised in one of the ways."""
     if name == "cepstral mean":
-        return np.array([_statistics(c - c.mean(axis=1, keepdims=True)) for c in table.cepstra])
-    values = np.array([_statistics(c) for c in table.cepstra])
+        return np.array([summaries(c - c.mean(axis=1, keepdims=True)) for c in table.cepstra])
+    values = np.array([summaries(c) for c in table.cepstra])
     if name == "standard":
         return (values - values.mean(axis=0)) / (values.std(axis=0) + 1e-9)
     if name == "robust":
@@ -271,10 +268,6 @@ def _normalised(table, name):
         for i in range(member.max() + 1):
             values[member == i] -= values[member == i].mean(axis=0)
     return values
-
-
-def _statistics(cepstra):
-    return np.concatenate([getattr(np, name)(cepstra, axis=1) for name in SUMMARIES])
 
 
 def _cross_validated(values, table, seed):

@@ -347,7 +347,7 @@ def lost_answer(utterance):
 
 def _labelled(utterance, prediction, f0_hz=None):
     return Answer(
-        path=os.fspath(utterance.path), speaker=f"{utterance.corpus}:{utterance.speaker}",
+        path=os.fspath(utterance.path), speaker=utterance.voice,
         gender=utterance.gender, corpus=utterance.corpus, age=utterance.age,
         accent=utterance.accent, label=prediction.label, p_female=prediction.p_female,
         duration_s=prediction.duration_s, error=prediction.error, f0_hz=f0_hz)

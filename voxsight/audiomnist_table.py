@@ -17,6 +17,7 @@ from voxsight.explanation import class_means
 from voxsight.learner import TrainConfig, fit, make_learner
 from voxsight.model_card import as_text
 from voxsight.prediction import PictureModel
+from voxsight.report import markdown_table
 from voxsight.training import finish
 
 SEEDS = (42, 43, 44)
@@ -177,15 +178,14 @@ def markdown(table):
     """The table as Markdown, a row per cell."""
     head = ["split", "speakers shared", *FIGURES, "error rate of each seed",
             "accuracy over folds, mean +/- sd"]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    rows = []
     for cell in table.values():
         values = [f"{as_text(f['value'])} ({as_text(f['low'])} to {as_text(f['high'])})"
                   for f in (cell["figures"][name] for name in FIGURES)]
         seeds = ", ".join(as_text(seed["error_rate"]) for seed in cell["seeds"].values())
         folds = "{:.4f} +/- {:.4f}".format(*cell["folds"]) if cell["folds"] else "-"
-        row = [cell["title"], cell["shared_speakers"], *values, seeds, folds]
-        lines.append("| " + " | ".join(row) + " |")
-    return "\n".join(lines) + "\n"
+        rows.append([cell["title"], cell["shared_speakers"], *values, seeds, folds])
+    return "\n".join(markdown_table(head, rows)) + "\n"
 
 
 def _run(data, folder, config, per_speaker, quiet):

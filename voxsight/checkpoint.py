@@ -138,24 +138,15 @@ def load_config(folder, *, files_too=False):
         if the folder is no model, or a file of it was changed or cut
     """
     folder = find_model(folder)
-    for name in (CONFIG, *([WEIGHTS, GRAPH] if _shows_pictures(folder) else [])):
-        if not (folder / name).is_file():
-            raise UsageError(f"{folder}: found no {name}, expected a model folder; name one "
-                             "with --model, or train one with scripts/train_model.py")
+    if not (folder / CONFIG).is_file():
+        raise UsageError(f"{folder}: found no {CONFIG}, expected a model folder; name one with "
+                         "--model, or train one with scripts/train_model.py")
     try:
         values = files.read_sealed_json(folder / CONFIG, files_too=files_too)
         return _config_of(values)
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise UsageError(f"{folder / CONFIG}: not the config of this model ({error}); restore "
                          "the folder or train again") from error
-
-
-def _shows_pictures(folder):
-    """Whether a folder is that of a picture network, or of no model at all."""
-    try:
-        return "classifier" not in files.read_json(folder / CONFIG)
-    except (ValueError, OSError):
-        return True
 
 
 def _config_of(values):

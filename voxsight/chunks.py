@@ -105,7 +105,7 @@ def embed_chunks(utterances, encoder, seconds, folder="embeddings", *, options=N
                 row = {"filepath": os.path.abspath(u.path), "label": u.speaker, "place": places,
                        "embedding": [v.tolist() for v in found]}
                 file.write(json.dumps(row) + "\n")
-    chunks = [Chunk(u.path, f"{u.corpus}:{u.speaker}", u.gender, number,
+    chunks = [Chunk(u.path, u.voice, u.gender, number,
                     librispeech_chapter(u.path), *place)
               for u in utterances
               for number, place in enumerate(known[os.path.abspath(u.path)][1])]

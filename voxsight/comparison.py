@@ -35,8 +35,8 @@ class Item:
 
     @property
     def speaker(self):
-        """The speaker, with the corpus in front."""
-        return f"{self.utterance.corpus}:{self.utterance.speaker}"
+        """See `corpora.Utterance.voice`."""
+        return self.utterance.voice
 
 
 @dataclasses.dataclass(frozen=True)

@@ -39,6 +39,11 @@ class Utterance:
     text: str = ""
     language: str = ""
 
+    @property
+    def voice(self):
+        """The speaker with the corpus in front, since corpora number theirs alike."""
+        return f"{self.corpus}:{self.speaker}"
+
 
 def read_corpus(source, kind, *, subset=None, speakers=None, per_speaker=None):
     """Utterances of a corpus, sorted, optionally fewer of them.

@@ -101,7 +101,7 @@ def plot(stages, utterances):
         draw_mistakes(stored.parent / "mistakes", quiet=stages.quiet)
     wrong = {answer.path for answer in answers if answer.is_mistake}
     rows = [{"path": u.path, "gender": u.gender, "corpus": u.corpus,
-             "speaker": f"{u.corpus}:{u.speaker}", "mistake": u.path in wrong}
+             "speaker": u.voice, "mistake": u.path in wrong}
             for u in utterances]
     write_projection(Path(stages.out) / stages.classifier, rows, values, COLOURS,
                      f"{stages.encoder} embeddings")

@@ -33,9 +33,7 @@ def figures(is_female, p_female, speakers, *, answered=None, draws=DRAWS, seed=0
     """
     table = _Answers(is_female, p_female, speakers, answered)
     values = table.figures(np.ones((1, table.n_speakers)))
-    rng = np.random.default_rng(seed)
-    chances = np.full(table.n_speakers, 1 / table.n_speakers)
-    times = rng.multinomial(table.n_speakers, chances, size=draws)
+    times = drawn_anew(table.n_speakers, draws, seed)
     parts = [table.figures(times[i: i + _AT_ONCE]) for i in range(0, draws, _AT_ONCE)]
     result = {"n": len(table.is_female), "n_speakers": table.n_speakers}
     for name, value in values.items():
@@ -44,6 +42,11 @@ def figures(is_female, p_female, speakers, *, answered=None, draws=DRAWS, seed=0
         low, high = np.percentile(drawn, [2.5, 97.5]) if len(drawn) else (np.nan, np.nan)
         result[name] = {"value": _known(value[0]), "low": _known(low), "high": _known(high)}
     return result
+
+
+def drawn_anew(n, draws, seed):
+    """How often each of `n` speakers counts in each draw of a bootstrap, shape (draws, n)."""
+    return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / max(n, 1)), size=draws)
 
 
 def _known(value):

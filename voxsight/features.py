@@ -119,7 +119,7 @@ def describe(samples, config):
     about = {"sr": config.sample_rate, "n_fft": config.n_fft, "hop_length": config.hop_length}
     mfcc = librosa.feature.mfcc(y=y, n_mfcc=config.n_mfcc, **about)
     features = {"f0": [np.nan if f0 is None else f0], "mfcc": mfcc,
-                "mfcc_statistics": _summaries(mfcc), "statistics": _summaries(_tracks(y, about))}
+                "mfcc_statistics": summaries(mfcc), "statistics": summaries(_tracks(y, about))}
     return {name: np.asarray(values, np.float32) for name, values in features.items()}
 
 
@@ -293,5 +293,6 @@ def _tracks(y, about):
         feature.rms(y=y, frame_length=about["n_fft"], **frame)])
 
 
-def _summaries(tracks):
+def summaries(tracks):
+    """The `SUMMARIES` of each row over time, shape (4 * rows,)."""
     return np.concatenate([getattr(np, name)(tracks, axis=1) for name in SUMMARIES])

@@ -119,13 +119,15 @@ def read_sealed_json(path, *, files_too=False):
     Raises
     ------
     ValueError
-        says which file was changed or cut, or lacks its digest
+        says which file is missing, was changed or cut, or lacks its digest
     """
     path = Path(path)
     values = read_json(path)
     digests = dict(values.pop(SEAL))
     if digests.pop(path.name, None) != _digest_of(values | {SEAL: digests}):
         raise ValueError("it is not as it was written")
+    if missing := [name for name in digests if not (path.parent / name).is_file()]:
+        raise ValueError(f"found no {missing[0]} beside it")
     for name, expected in digests.items() if files_too else ():
         found = sha256(path.parent / name)
         if found != expected:

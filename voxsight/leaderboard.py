@@ -6,7 +6,7 @@ from pathlib import Path
 from voxsight import display, files
 from voxsight.assessment import stored_answers
 from voxsight.comparison import ROW
-from voxsight.report import interval
+from voxsight.report import interval, markdown_table
 
 FIGURES = ("uar", "accuracy", "precision", "recall", "f1_female", "auc", "ece", "coverage",
            "accuracy_answered")
@@ -107,8 +107,7 @@ def _markdown(rows, plan, left_out, command):
                 " **These figures do not tell how a classifier does on new voices.**"),
              "Brackets hold 95 % intervals over speakers; precision, recall and F1 are those of "
              "female, p_female >= 0.5.", "",
-             "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    lines += ["| " + " | ".join(_cells(row, corpora)) + " |" for row in rows]
+             *markdown_table(head, [_cells(row, corpora) for row in rows])]
     lines += ["", *(f"- `{row['classifier']}`: {row['about']}" for row in rows), ""]
     lines += [f"Left out: {why}" for why in left_out.values()]
     return "\n".join(lines) + "\n"

@@ -104,8 +104,7 @@ class Card:
         for line in self.introduction:
             lines += [line, ""]
         for title, head, rows in self.tables:
-            lines += [f"## {title}", "", _markdown_row(head), _markdown_row(["---"] * len(head))]
-            lines += [*map(_markdown_row, rows), ""]
+            lines += [f"## {title}", "", *markdown_table(head, rows), ""]
         return "\n".join(lines)
 
     def html(self):
@@ -183,6 +182,11 @@ def _group_row(row):
 
     return [row["value"], str(row["n"]), str(row["n_speakers"]), figure("accuracy"),
             figure("coverage"), figure("accuracy_answered")]
+
+
+def markdown_table(head, rows):
+    """Lines of a Markdown table of text."""
+    return [*map(_markdown_row, (head, ["---"] * len(head), *rows))]
 
 
 def _markdown_row(cells):

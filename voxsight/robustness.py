@@ -16,6 +16,7 @@ from voxsight.conditions import CONDITIONS, DEGRADED, write_under
 from voxsight.corpora import sound_files
 from voxsight.models import open_model
 from voxsight.parallel import ordered_map, progress
+from voxsight.report import interval, markdown_table
 
 AS_RECORDED = "as recorded"
 NEAR = 0.1  # of p_female; an answer that moves less counts as the same
@@ -107,16 +108,16 @@ def markdown(found):
     corpora = list(found[AS_RECORDED]["uar"])
     head = ["condition", *corpora, "mean UAR", "ECE", "answered", "right where answered",
             "no speech", f"within {NEAR} of as recorded"]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    rows = []
     for name, row in found.items():
         figures = row["figures"]
-        cells = [name, *(_interval(row["uar"][corpus]) for corpus in corpora),
-                 _number(row["mean_uar"]), _interval(figures["ece"]),
-                 _interval(figures["coverage"]), _interval(figures["accuracy_answered"]),
-                 _number(row["refused"]), _number(row["near"])]
-        lines.append("| " + " | ".join(cells) + " |")
+        rows.append([name, *(interval(row["uar"][corpus]) for corpus in corpora),
+                     _number(row["mean_uar"]), interval(figures["ece"]),
+                     interval(figures["coverage"]), interval(figures["accuracy_answered"]),
+                     _number(row["refused"]), _number(row["near"])])
     degraded = _mean([row["mean_uar"] for name, row in found.items() if name in DEGRADED])
-    return "\n".join([*lines, "", f"Mean UAR over the degraded: {_number(degraded)}", ""])
+    return "\n".join([*markdown_table(head, rows), "",
+                      f"Mean UAR over the degraded: {_number(degraded)}", ""])
 
 
 def _mean(values):
@@ -127,12 +128,6 @@ def _mean(values):
 
 def _number(value):
     return "-" if value is None else f"{value:.3f}"
-
-
-def _interval(figure):
-    if figure["value"] is None:
-        return "-"
-    return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
 
 
 def _measurer(model, noise, conditions):

@@ -10,7 +10,7 @@ from voxsight.clustering import cluster, explained_variance, range_of_k
 from voxsight.embeddings import Mfcc
 from voxsight.errors import UsageError
 from voxsight.projection import write_projection
-from voxsight.report import interval
+from voxsight.report import interval, markdown_table
 
 DURATIONS_S = (0.5, 1.0, 2.0, 5.0)
 FIGURES = ("accuracy", "precision", "recall", "f1", "top5")
@@ -170,23 +170,19 @@ def _markdown(found):
     lines = [f"# Who speaks: {found['features']}", "", "Made with", "", f"    {found['command']}",
              "", f"{found['chunks']} chunks of {found['recordings']} recordings of "
              f"{found['speakers']} speakers. Brackets hold 95 % intervals, recordings or chunks "
-             "drawn anew.", "", "| split | model | per | "
-             + " | ".join((*FIGURES[:-1], "top-5")) + " |", "|" + "---|" * (3 + len(FIGURES))]
-    for rule, own in found["splits"].items():
-        for model in speakers.MODELS if "impossible" not in own else ():
-            for unit, figures in own[model].items():
-                cells = [interval(figures[name]) for name in FIGURES]
-                lines.append(f"| by {rule} | {model} | {unit} | " + " | ".join(cells) + " |")
+             "drawn anew.", ""]
+    lines += markdown_table(["split", "model", "per", *FIGURES[:-1], "top-5"], [
+        [f"by {rule}", model, unit, *(interval(figures[name]) for name in FIGURES)]
+        for rule, own in found["splits"].items() if "impossible" not in own
+        for model in speakers.MODELS for unit, figures in own[model].items()])
     for rule, words in BELIEVE.items():
         lines += ["", f"By {rule}: " + found["splits"][rule].get("impossible", words) + "."]
-    lines += ["", "## By seconds of test audio (split by recording)", "",
-              "| seconds | " + " | ".join(speakers.MODELS) + " |",
-              "|---|" + "---|" * len(speakers.MODELS)]
-    for seconds in DURATIONS_S:
-        cells = [interval({"value": row["accuracy"], "low": row["accuracy_low"],
-                           "high": row["accuracy_high"]})
-                 for row in found["durations"] if row["seconds"] == seconds]
-        lines.append(f"| {seconds:g} | " + " | ".join(cells) + " |")
+    lines += ["", "## By seconds of test audio (split by recording)", ""]
+    lines += markdown_table(["seconds", *speakers.MODELS], [
+        [f"{seconds:g}", *(interval({"value": row["accuracy"], "low": row["accuracy_low"],
+                                     "high": row["accuracy_high"]})
+                           for row in found["durations"] if row["seconds"] == seconds)]
+        for seconds in DURATIONS_S])
     return "\n".join([*lines, *_rest(found), ""])
 
 

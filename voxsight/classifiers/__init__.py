@@ -181,5 +181,3 @@ def balanced_weights(is_female):
     """Weight of each example such that both labels weigh the same, mean 1."""
     share = np.mean(is_female)
     return np.where(is_female, 0.5 / share, 0.5 / (1 - share))
-
-

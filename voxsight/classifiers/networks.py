@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from voxsight.classifiers import Classifier, Options, probabilities, register
+from voxsight.features import FeatureConfig
 from voxsight.files import replacing
 
 WEIGHTS = "network.safetensors"
@@ -71,12 +72,13 @@ class _OnFrames(Network):
     """A network on the cepstra of a fixed number of frames; NaN where there are none."""
 
     inputs = "mfcc"
-    frames = 87  # two seconds
+    fewest = 87  # of two seconds, as published; less would not fit through the layers
 
     def _array(self, inputs):
-        padded = np.full((len(inputs), len(inputs[0]), self.frames), np.nan, np.float32)
+        frames = max(self.fewest, FeatureConfig(seconds=self.options.seconds).frames)
+        padded = np.full((len(inputs), len(inputs[0]), frames), np.nan, np.float32)
         for row, mfcc in zip(padded, inputs):
-            row[:, : mfcc.shape[1]] = mfcc[:, : self.frames]
+            row[:, : mfcc.shape[1]] = mfcc
         return padded
 
 

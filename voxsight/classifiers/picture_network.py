@@ -37,7 +37,7 @@ class PictureNetwork(Classifier):
         utterances = [*train.inputs, *valid.inputs]
         convert(utterances, recipe, pictures, pictures.parent / "maps", root=".",
                 altered_copies=self.options.augment, jobs=self.options.jobs, quiet=quiet)
-        kept, indices = _sides(pictures, {_speaker(u) for u in valid.inputs})
+        kept, indices = _sides(pictures, {u.voice for u in valid.inputs})
         config = TrainConfig(weights=self.options.weights, head_epochs=0, epochs=self.epochs,
                              lr=self.lr, augment=0.5, seed=seed,
                              size=(recipe.height, recipe.width))
@@ -93,7 +93,3 @@ def _answerer(folder):
 
 def _p_female(path, *, model):
     return model.answer(path).p_female
-
-
-def _speaker(utterance):
-    return f"{utterance.corpus}:{utterance.speaker}"

@@ -6,7 +6,14 @@ audiomnist, librispeech, csv or folder. Without --test a share of the speakers t
 
 import shlex
 
-from voxsight.commands.runner import amount, count, report, share
+from voxsight.commands.runner import (
+    add_encoder_flags,
+    amount,
+    count,
+    encoder_options,
+    report,
+    share,
+)
 
 
 def configure(parser):
@@ -31,11 +38,7 @@ def configure(parser):
     parser.add_argument("--hf", default="", metavar="NAME|FOLDER",
                         help="audio-classification model of Hugging Face for the row hf")
     parser.add_argument("--hf-fine-tune", action="store_true", help="train it on this split")
-    parser.add_argument("--source", metavar="NAME|FOLDER",
-                        help="weights of the encoder of fnn-ecapa or fnn-wav2vec2")
-    parser.add_argument("--layer", type=int, help="layer of wav2vec 2.0 (the last)")
-    parser.add_argument("--embeddings", default="embeddings",
-                        help="folder of embeddings, another for each source (%(default)s)")
+    add_encoder_flags(parser)
     parser.add_argument("--cache", default="features", help="folder of features (%(default)s)")
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--jobs", type=count, help="processes; all cores by default")
@@ -63,8 +66,7 @@ def run(args):
         augment=args.augment, seed=args.seed, cache=args.cache, jobs=args.jobs, quiet=args.quiet)
     options = Options(weights=args.weights, hf=args.hf, hf_fine_tune=args.hf_fine_tune,
                       augment=args.augment, seconds=args.seconds, jobs=args.jobs,
-                      encoder={key: value for key in ("source", "layer")
-                               if (value := getattr(args, key)) is not None},
+                      encoder=encoder_options(args),
                       embeddings=args.embeddings, quiet=args.quiet)
     command = shlex.join(args.command_line)
     left_out = compare(plan, names, args.out, options, command=command, quiet=args.quiet)

@@ -6,7 +6,7 @@ csv or folder; with --stage predict, a recording or a folder of recordings.
 
 import shlex
 
-from voxsight.commands.runner import report, share
+from voxsight.commands.runner import add_encoder_flags, encoder_options, report, share
 
 
 def configure(parser):
@@ -16,10 +16,7 @@ def configure(parser):
                         help="one stage; all but predict by default")
     parser.add_argument("--encoder", default="resemblyzer",
                         choices=["resemblyzer", "ecapa", "wav2vec2"])
-    parser.add_argument("--source", metavar="NAME|FOLDER", help="weights of the encoder")
-    parser.add_argument("--layer", type=int, help="layer of wav2vec 2.0 (the last)")
-    parser.add_argument("--embeddings", default="embeddings",
-                        help="folder of embeddings, another for each source (%(default)s)")
+    add_encoder_flags(parser)
     parser.add_argument("--test", nargs="+", default=[], metavar="SOURCE",
                         help="other recordings to test on; a share of the speakers without")
     parser.add_argument("--out", default="results/embeddings", help="results (%(default)s)")
@@ -32,8 +29,7 @@ def configure(parser):
 def run(args):
     from voxsight.embedding_stages import STAGES, Stages
 
-    options = {key: value for key in ("source", "layer")
-               if (value := getattr(args, key)) is not None}
+    options = encoder_options(args)
     stages = Stages(args.encoder, options, args.embeddings, args.out, args.quiet)
     if args.stage == "predict":
         return _predict(stages, args)

@@ -104,6 +104,21 @@ def amount(text):
     return value
 
 
+def add_encoder_flags(parser):
+    """Flags of the commands that ask a speaker encoder; see `encoder_options`."""
+    parser.add_argument("--source", metavar="NAME|FOLDER",
+                        help="weights of the encoders ecapa and wav2vec2")
+    parser.add_argument("--layer", type=int, help="layer of wav2vec 2.0 (the last)")
+    parser.add_argument("--embeddings", default="embeddings",
+                        help="folder of embeddings, another for each source (%(default)s)")
+
+
+def encoder_options(args):
+    """What the user chose of an encoder, for `embeddings.find_encoder`."""
+    chosen = {"source": args.source, "layer": args.layer}
+    return {name: value for name, value in chosen.items() if value is not None}
+
+
 def share(text):
     """A number from 0 to 1, for argparse."""
     value = amount(text)

@@ -7,7 +7,7 @@ audiomnist, librispeech, csv or folder.
 import json
 import shlex
 
-from voxsight.commands.runner import amount, count
+from voxsight.commands.runner import add_encoder_flags, amount, count, encoder_options
 
 
 def configure(parser):
@@ -19,10 +19,7 @@ def configure(parser):
     parser.add_argument("--subset", help="of a LibriSpeech corpus, such as dev-clean")
     parser.add_argument("--speakers", type=count, help="so many speakers, drawn")
     parser.add_argument("--balanced", action="store_true", help="as many of each gender")
-    parser.add_argument("--source", metavar="NAME|FOLDER", help="weights of the encoder")
-    parser.add_argument("--layer", type=int, help="layer of wav2vec 2.0 (the last)")
-    parser.add_argument("--embeddings", default="embeddings",
-                        help="folder of embeddings, another for each source (%(default)s)")
+    add_encoder_flags(parser)
     parser.add_argument("--out", default="results/speakers", help="results (%(default)s)")
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--json", action="store_true", help="figures as JSON on stdout")
@@ -40,8 +37,7 @@ def run(args):
     utterances = read_sources(sources)
     if args.speakers or args.balanced:
         utterances = draw_speakers(utterances, args.speakers, args.balanced, args.seed)
-    options = {key: value for key in ("source", "layer")
-               if (value := getattr(args, key)) is not None}
+    options = encoder_options(args)
     found = classify_speakers(utterances, args.features, args.out, chunk_s=args.chunk,
                               folder=args.embeddings, options=options, seed=args.seed,
                               command=shlex.join(args.command_line), quiet=args.quiet)
