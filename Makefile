@@ -3,6 +3,7 @@
 # make model CORPORA=DIR: retrain models/default
 # make measure CORPORA=DIR: how models/default holds on voices and in conditions it never met
 # make compare CORPORA=DIR: the classifiers of the field on the same speakers
+# make explain CORPORA=DIR: whether heat maps are right, and what moves the answer
 # make analyse CORPORA=DIR: what the features of the corpora are like
 # make speakers CORPORA=DIR: who speaks, on LibriSpeech test-other
 # make bench: speed and memory, to docs/benchmarks.md
@@ -23,12 +24,15 @@ TRAIN = $(PY) scripts/train_model.py $(TRAINING) --valid 0.15 --lr 1e-3 --augmen
 DEVELOPMENT = librispeech:$(CORPORA)/LibriSpeech:test-other audiomnist:$(CORPORA)/audiomnist_az \
     csv:$(CORPORA)/ravdess/manifest.csv csv:$(CORPORA)/baved/manifest.csv
 
+EXPLAIN = $(PY) scripts/explain_model.py models/default librispeech:$(CORPORA)/LibriSpeech:test-other \
+    audiomnist:$(CORPORA)/audiomnist_az
+
 COMPARE = $(PY) scripts/compare_classifiers.py librispeech:$(CORPORA)/LibriSpeech:train-clean-100 \
     $(CORPORA)/speechocean762/manifest.csv
 
 WINDOWS = --windows 3 --only logistic,gradient_boosting,mlp,gmm,xgboost,dnn,cnn1d,cnn2d
 
-.PHONY: demo test lint model measure compare analyse speakers bench audiomnist audiomnist-waveforms clean
+.PHONY: demo test lint model measure compare explain analyse speakers bench audiomnist audiomnist-waveforms clean
 
 demo: $(VENV)/light
 	$(PY) scripts/deploy_model.py my_wavs/ --heatmaps results/demo
@@ -65,6 +69,12 @@ compare: $(VENV)/full
 	$(COMPARE) --test $(DEVELOPMENT) --out results/classifiers
 	$(COMPARE) $(WINDOWS) --out results/classifiers_honest
 	$(COMPARE) $(WINDOWS) --split random --out results/classifiers_leaky
+
+explain: $(VENV)/full
+	test -n "$(CORPORA)" || { echo "name the folder of the corpora: make explain CORPORA=DIR"; exit 2; }
+	$(EXPLAIN) --faithfulness --per-speaker 2 --out results/explanations
+	$(EXPLAIN) csv:$(CORPORA)/ravdess/manifest.csv csv:$(CORPORA)/baved/manifest.csv \
+	    --sensitivity --per-speaker 1 --out results/explanations
 
 analyse: $(VENV)/full
 	test -n "$(CORPORA)" || { echo "name the folder of the corpora: make analyse CORPORA=DIR"; exit 2; }

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from voxsight import files, mfc
+from voxsight.attribution import Explainer
 from voxsight.audio import undecodable
 from voxsight.checkpoint import load_config
 from voxsight.corpora import read_corpus
@@ -184,26 +185,26 @@ def assess_pictures(pictures, classifier, *, mistakes=None, quiet=False):
     size = classifier.config.architecture.size
     batches = [pictures[i: i + BATCH] for i in range(0, len(pictures), BATCH)]
     for batch in progress(batches, len(batches), desc="pictures", unit="batch", quiet=quiet):
-        results = classifier.run(np.stack([mfc.decode(p.path, size) for p in batch]))
-        for picture, logit, maps in zip(batch, *results):
-            shown[picture.source].append((picture, float(logit[0] - logit[1]), maps))
+        logits, _ = classifier.run(np.stack([mfc.decode(p.path, size) for p in batch]))
+        for picture, logit in zip(batch, logits):
+            shown[picture.source].append((picture, float(logit[0] - logit[1])))
     return [_answer_of_pictures(source, parts, classifier, mistakes)
             for source, parts in shown.items()]
 
 
 def _answer_of_pictures(source, parts, classifier, mistakes):
-    """Answer for one recording from its pictures, their log-odds and class maps."""
+    """Answer for one recording from its pictures and their log-odds."""
     picture, config = parts[0][0], classifier.config
-    p_female = float(config.calibration.p_female(np.mean([log_odds for _, log_odds, _ in parts])))
+    p_female = float(config.calibration.p_female(np.mean([log_odds for _, log_odds in parts])))
     answer = Answer(source, picture.speaker, picture.gender, picture.corpus,
                     label=classifier.label(p_female), p_female=p_female)
     if mistakes and answer.is_mistake:
         copy = copy_mistake(answer, source if os.path.isfile(source) else picture.path, mistakes)
         windows = [WindowAnswer(p.start_s, p.start_s + config.recipe.window_s, (), log_odds,
-                                mfc.decode(p.path, config.architecture.size), maps, None)
-                   for p, log_odds, maps in parts]
+                                mfc.decode(p.path, config.architecture.size), None)
+                   for p, log_odds in parts]
         draw_heat_map(f"{copy}.png", Prediction(source, answer.label, p_female), windows,
-                      config.recipe)
+                      Explainer(classifier))
     return answer
 
 
@@ -311,7 +312,7 @@ def _assess(utterance, *, classifier, mistakes):
     if mistakes and answer.is_mistake:
         copy = copy_mistake(answer, answer.path, mistakes)
         if windows:
-            draw_heat_map(f"{copy}.png", prediction, windows, classifier.config.recipe)
+            draw_heat_map(f"{copy}.png", prediction, windows, Explainer(classifier))
     return answer
 
 

@@ -11,12 +11,12 @@ import numpy as np
 
 from voxsight import files
 from voxsight.calibration import Calibration
+from voxsight.checkpoint import load_config
+from voxsight.class_means import class_means, write_class_means
 from voxsight.datasets import read_dataset, split_pictures
 from voxsight.evaluation import figures, point_figures
-from voxsight.explanation import class_means
 from voxsight.learner import TrainConfig, fit, make_learner
 from voxsight.model_card import as_text
-from voxsight.prediction import PictureModel
 from voxsight.report import markdown_table
 from voxsight.training import finish
 
@@ -151,17 +151,11 @@ def draw_class_means(data, model, out, *, quiet=False):
     quiet : bool
         no progress bar
     """
-    from voxsight.display import save_class_means
-
     pictures, recipe = data
-    classifier = PictureModel(model)
-    training = classifier.config.training
+    training = load_config(model).training
     kept, valid = split_pictures(pictures, "random", training["valid"], training["seed"])
-    means = class_means(classifier, [kept[i] for i in valid], quiet=quiet)
-    for label, mean in means.items():
-        rounded = {key: np.round(value, 5).tolist() for key, value in mean.items()}
-        files.write_json(Path(out) / f"{label}_cams.json", rounded, indent=None)
-    save_class_means(Path(out) / "class_means.png", means, recipe)
+    means = class_means(model, [kept[i] for i in valid], quiet=quiet)
+    write_class_means(means, out, recipe)
 
 
 def write_page(table, out):

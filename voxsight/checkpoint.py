@@ -1,4 +1,4 @@
-"""A model folder: weights as safetensors, an ONNX graph over them, config and card.
+"""A model folder: weights as safetensors, ONNX graphs over them, config and card.
 
 Nothing in it is pickled, and reading it runs no code from it.
 """
@@ -14,6 +14,7 @@ from voxsight.errors import UsageError
 from voxsight.recipes import Recipe
 
 WEIGHTS, GRAPH, CONFIG = "weights.safetensors", "model.onnx", "config.json"
+EVIDENCE_GRAPH = "evidence.onnx"
 CARD, HISTORY = "README.md", "history.csv"
 LABELS = ("female", "male")
 
@@ -104,19 +105,20 @@ def save_model(folder, state, config, history=(), card=None):
     """
     from safetensors.numpy import save_file
 
-    from voxsight.onnx_graph import build_graph
+    from voxsight.onnx_graph import build_evidence_graph, build_graph
 
     folder = Path(folder)
     half = {name: np.ascontiguousarray(tensor, np.float16) for name, tensor in state.items()}
     with files.replacing(folder / WEIGHTS) as temporary:
         save_file(half, temporary, metadata={"format": "pt"})
-    graph = build_graph(folder / WEIGHTS, config.architecture)
-    files.write_bytes(folder / GRAPH, graph)
+    for name, build in ((GRAPH, build_graph), (EVIDENCE_GRAPH, build_evidence_graph)):
+        files.write_bytes(folder / name, build(folder / WEIGHTS, config.architecture))
     if history:
         files.write_csv(folder / HISTORY, list(history[0]), history)
     if card:
         files.write_bytes(folder / CARD, card.encode())
-    files.write_sealed_json(folder / CONFIG, config.to_dict(), (WEIGHTS, GRAPH))
+    files.write_sealed_json(folder / CONFIG, config.to_dict(),
+                            (WEIGHTS, GRAPH, EVIDENCE_GRAPH))
 
 
 def load_config(folder, *, files_too=False):

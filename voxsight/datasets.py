@@ -82,6 +82,13 @@ def read_dataset(folder):
     return pictures, read_recipe(folder)
 
 
+def is_dataset(folder):
+    """Whether there are pictures there as `read_dataset` reads them."""
+    folder = _found(folder)
+    return ((folder / "manifest.csv").is_file() and (folder / "recipe.json").is_file()) or all(
+        (folder.parent / "maps" / f"{gender}.json").is_file() for gender in GENDERS)
+
+
 def read_embeddings(folder, encoder):
     """What an encoder heard in the voice behind each picture of a dataset.
 

@@ -9,11 +9,12 @@ from collections import Counter
 from pathlib import Path
 
 from voxsight import files, mfc
+from voxsight.attribution import SHIPPED, Explainer
 from voxsight.audio import undecodable
 from voxsight.checkpoint import CONFIG, find_model, load_config
 from voxsight.corpora import sound_files
 from voxsight.errors import RecordingError
-from voxsight.explanation import enlarge, grad_cam, scaled
+from voxsight.explanation import enlarge, scaled
 from voxsight.models import check_shows_pictures, open_model
 from voxsight.parallel import ordered_map, progress
 from voxsight.prediction import COLUMNS, Prediction
@@ -144,7 +145,7 @@ def _answer(item, *, classifier, outputs):
         _write_timeline(Path(outputs.timelines), item.name, timeline(kept.all, classifier))
     if kept.first and outputs.heatmaps:
         draw_heat_map(Path(outputs.heatmaps) / f"{item.name}.png", prediction, kept.first,
-                      kept.recipe, len(kept.all))
+                      Explainer(classifier), len(kept.all))
     return prediction
 
 
@@ -161,10 +162,10 @@ class _Kept:
             files.write_bytes(path, mfc.encode(window.picture, self.recipe))
         if len(self.first) < MAX_WINDOWS:
             self.first.append(window)
-        self.all.append(dataclasses.replace(window, picture=None, maps=None, samples=None))
+        self.all.append(dataclasses.replace(window, picture=None, samples=None))
 
 
-def draw_heat_map(path, prediction, windows, recipe, n_windows=None):
+def draw_heat_map(path, prediction, windows, explainer, n_windows=None, method=SHIPPED):
     """Heat map of a recording for the likelier label, as PNG.
 
     Parameters
@@ -173,9 +174,16 @@ def draw_heat_map(path, prediction, windows, recipe, n_windows=None):
     prediction : Prediction
     windows : list of WindowAnswer
         the first eight are drawn
-    recipe : recipes.Recipe
+    explainer : attribution.Explainer
+        of the model that gave them
     n_windows : int, optional
         how many windows the recording has, where not all are given
+    method : attribution.Method
+
+    Returns
+    -------
+    np.ndarray [shape=(n, height, width)] or None
+        what was drawn, in [0, 1]; None of digital silence
     """
     import numpy as np
 
@@ -183,19 +191,20 @@ def draw_heat_map(path, prediction, windows, recipe, n_windows=None):
 
     p_female = prediction.p_female
     if p_female is None:  # digital silence: there is nothing to look at
-        return
+        return None
     likelier = "female" if p_female >= 0.5 else "male"
     drawn, total = windows[:MAX_WINDOWS], n_windows or len(windows)
     size = drawn[0].picture.shape[:2]
-    maps = np.stack([window.maps for window in drawn])
-    heat = scaled(enlarge(grad_cam(maps, likelier), size))
+    pictures = np.stack([window.picture for window in drawn])
+    heat = scaled(enlarge(explainer.maps(pictures, [likelier] * len(drawn), method), size))
     name = Path(prediction.path).name
     name = name if len(name) <= 60 else f"{name[:28]}...{name[-28:]}"
     title = (f"{name}: {prediction.label}, "
              f"p(female) = {p_female:.2f}, evidence for {likelier}")
     if total > len(drawn):
         title += f"\nfirst {len(drawn)} of {total} windows"
-    save_heat_map(path, drawn, heat, recipe, title)
+    save_heat_map(path, drawn, heat, explainer.model.config.recipe, title)
+    return heat
 
 
 def _write_timeline(folder, name, segments):

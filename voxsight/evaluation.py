@@ -49,6 +49,33 @@ def drawn_anew(n, draws, seed):
     return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / max(n, 1)), size=draws)
 
 
+def mean_over_speakers(values, speakers, *, draws=DRAWS, seed=0):
+    """Mean of values in which every speaker weighs the same, with its 95 % interval.
+
+    Parameters
+    ----------
+    values : sequence of float [shape=(n,)]
+        NaN is left out
+    speakers : sequence of str [shape=(n,)]
+    draws, seed : int
+        of the bootstrap over speakers
+
+    Returns
+    -------
+    dict
+        ``value``, ``low`` and ``high``; None where there is no value
+    """
+    values = np.asarray(values, float)
+    known = ~np.isnan(values)
+    if not known.any():
+        return {"value": None, "low": None, "high": None}
+    _, member = np.unique(np.asarray(speakers, str)[known], return_inverse=True)
+    means = np.bincount(member, values[known]) / np.bincount(member)
+    drawn = drawn_anew(len(means), draws, seed) @ means / len(means)
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return {"value": float(means.mean()), "low": float(low), "high": float(high)}
+
+
 def _known(value):
     """A figure as JSON has it: None where it is not defined."""
     return None if np.isnan(value) else float(value)

@@ -169,8 +169,7 @@ def band_centres(recipe):
 def frame_times(recipe):
     """Centres of the first and the last frame of a window, seconds."""
     half = recipe.win_length / 2
-    frames = 1 + (recipe.window_samples - recipe.win_length) // recipe.hop_length
-    last = half + (frames - 1) * recipe.hop_length
+    last = half + (recipe.frames - 1) * recipe.hop_length
     return half / recipe.sample_rate, last / recipe.sample_rate
 
 

@@ -6,11 +6,11 @@ from itertools import islice
 import numpy as np
 
 from voxsight import mfc
-from voxsight.checkpoint import GRAPH, LABELS, find_model, load_config, split_model
+from voxsight.checkpoint import EVIDENCE_GRAPH, GRAPH, LABELS, find_model, load_config, split_model
 from voxsight.embeddings import MARGIN_S, Voice
 from voxsight.errors import RecordingError, UsageError
 from voxsight.listening import Listener
-from voxsight.onnx_graph import INPUT, LOGITS, MAPS
+from voxsight.onnx_graph import EVIDENCE, INPUT, LOGITS, MAPS
 from voxsight.parallel import ahead
 from voxsight.pitch import median_f0
 
@@ -35,8 +35,6 @@ class WindowAnswer:
     log_odds : float
         of female, before calibration
     picture : np.ndarray [shape=(height, width, 3), uint8]
-    maps : np.ndarray [shape=(2, h, w), float32]
-        class maps, female first
     samples : np.ndarray [shape=(n,), float32]
         what was heard, at the recipe's rate
     """
@@ -46,7 +44,6 @@ class WindowAnswer:
     speech: tuple
     log_odds: float
     picture: np.ndarray
-    maps: np.ndarray
     samples: np.ndarray
 
 
@@ -121,23 +118,13 @@ class PictureModel:
     """
 
     def __init__(self, model="models/default", *, min_confidence=None, alone=False):
-        import onnxruntime
-
         self.config, self._alone = load_config(model, files_too=True), alone
         self._second = _second_opinion(model)
         calibration = self._second.calibration if self._second else self.config.calibration
         self.min_confidence = (calibration.min_confidence if min_confidence is None
                                else min_confidence)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 3
-        graph = find_model(model) / GRAPH
-        try:
-            self._session = onnxruntime.InferenceSession(
-                graph, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime raises many kinds of its own
-            raise UsageError(f"{graph}: could not be loaded ({error}), expected the network of "
-                             "this folder's config.json; restore the folder") from error
+        self.folder = find_model(model)
+        self._session, self._evidence = _session(self.folder / GRAPH), None
 
     def answer(self, path, keep=None):
         """Answer for one recording.
@@ -203,6 +190,34 @@ class PictureModel:
         """
         return self._session.run([LOGITS, MAPS], {INPUT: pictures})
 
+    def evidence(self, pictures):
+        """HiResCAM at the first stage; see `onnx_graph.build_evidence_graph`.
+
+        Parameters
+        ----------
+        pictures : np.ndarray [shape=(n, height, width, 3), uint8]
+
+        Returns
+        -------
+        np.ndarray [shape=(n, h, w)]
+            positive where a picture speaks for female, negative for male
+
+        Raises
+        ------
+        UsageError
+            if the model was saved without that graph
+        """
+        if self._evidence is None:
+            graph = self.folder / EVIDENCE_GRAPH
+            if not graph.is_file():
+                raise UsageError(f"{graph}: not found, expected the graph that heat maps come "
+                                 "from; train again, or draw with explain_model.py --method "
+                                 "gradcam")
+            self._evidence = _session(graph)
+        return np.concatenate([
+            self._evidence.run([EVIDENCE], {INPUT: pictures[i: i + BATCH]})[0]
+            for i in range(0, len(pictures), BATCH)])
+
     def _answers(self, windows):
         """WindowAnswers of each batch of windows."""
         batches = self._batches(windows)
@@ -221,14 +236,28 @@ class PictureModel:
 
     def _answers_of(self, windows, pictures):
         recipe = self.config.recipe
-        logits, maps = self.run(pictures)
+        logits, _ = self.run(pictures)
         answers = []
-        for window, picture, logit, class_maps in zip(windows, pictures, logits, maps):
+        for window, picture, logit in zip(windows, pictures, logits):
             padding_s = max(0.0, recipe.window_s - (window.end_s - window.start_s)) / 2
             answers.append(WindowAnswer(
                 window.start_s - padding_s, window.end_s + padding_s, window.speech,
-                float(logit[0] - logit[1]), picture, class_maps, window.samples))
+                float(logit[0] - logit[1]), picture, window.samples))
         return answers
+
+
+def _session(graph):
+    """A graph of a model folder, loaded; it computes on one thread."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises many kinds of its own
+        raise UsageError(f"{graph}: could not be loaded ({error}), expected the network of "
+                         "this folder's config.json; restore the folder") from error
 
 
 def _why_uncertain(windows, rate, speech_s, p_female):

@@ -59,6 +59,11 @@ class Recipe:
         return self.window_samples / self.sample_rate
 
     @property
+    def frames(self):
+        """How many frames one picture shows."""
+        return 1 + (self.window_samples - self.win_length) // self.hop_length
+
+    @property
     def remove_dc(self):
         """Whether recordings are freed of their offset first."""
         return self.level != "stored"

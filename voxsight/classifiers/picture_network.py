@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from voxsight.checkpoint import CARD, CONFIG, GRAPH, HISTORY, WEIGHTS
+from voxsight.checkpoint import CARD, CONFIG, EVIDENCE_GRAPH, GRAPH, HISTORY, WEIGHTS
 from voxsight.classifiers import Classifier, Options, probabilities, register
 from voxsight.errors import UsageError
 from voxsight.parallel import available_cores, ordered_map, progress
@@ -56,7 +56,7 @@ class PictureNetwork(Classifier):
         return probabilities([0.5 if p is None else p for p in p_female])
 
     def save(self, folder):
-        names = [WEIGHTS, GRAPH, CONFIG, CARD, HISTORY]
+        names = [WEIGHTS, GRAPH, EVIDENCE_GRAPH, CONFIG, CARD, HISTORY]
         for name in names if Path(folder) != self.folder else ():
             shutil.copyfile(self.folder / name, Path(folder) / name)
         return names

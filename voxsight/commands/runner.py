@@ -15,6 +15,7 @@ COMMANDS = {
     "preprocess": "preprocess_wavs.py",
     "train": "train_model.py",
     "evaluate": "evaluate_model.py",
+    "explain": "explain_model.py",
     "deploy": "deploy_model.py",
     "compare": "compare_classifiers.py",
     "embeddings": "classify_embeddings.py",

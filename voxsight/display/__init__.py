@@ -11,7 +11,9 @@ from voxsight.display.figures import (
 )
 from voxsight.display.heat_maps import (
     save_class_means,
+    save_faithfulness,
     save_heat_map,
+    save_sensitivity,
 )
 from voxsight.display.sounds import (
     save_boxes,
@@ -27,6 +29,7 @@ __all__ = [
     "save_clusters",
     "save_confusion_matrix",
     "save_distributions",
+    "save_faithfulness",
     "save_heat_map",
     "save_importance",
     "save_intervals",
@@ -35,6 +38,7 @@ __all__ = [
     "save_projection",
     "save_reliability",
     "save_roc",
+    "save_sensitivity",
     "save_speaker_confusions",
     "save_spectrogram",
 ]

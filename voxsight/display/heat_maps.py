@@ -26,11 +26,20 @@ def save_heat_map(path, windows, heat, recipe, title):
     title : str
     """
     views = list(dict.fromkeys(recipe.views))
+    heard = all(window.samples is not None for window in windows)
+    above = ["waveform"] * heard + ["spectrogram"] * (heard and "log_mel" not in views)
     width = 4.5 + 1.2 * (len(windows) - 1)
-    figure = Figure(figsize=(2 * width, 1.2 + 2.1 * len(views)), layout="constrained")
-    axes = figure.subplots(len(views), 2, sharex=True, squeeze=False)
+    heights = [1.0 if name == "waveform" else 2.0 for name in (*above, *views)]
+    figure = Figure(figsize=(2 * width, 1.2 + sum(heights)), layout="constrained")
+    axes = figure.subplots(len(heights), 2, sharex=True, squeeze=False, height_ratios=heights)
     figure.suptitle(title.encode("utf-8", "backslashreplace").decode(), parse_math=False)
-    for row, view in zip(axes, views):
+    for row, name in zip(axes, above):
+        draw = {"waveform": _draw_waveforms, "spectrogram": _draw_spectrograms}[name]
+        draw(row[0], windows, recipe)
+        draw(row[1], windows, recipe, heat)
+        row[0].set_title(name, fontsize="medium")
+        row[1].set_title("when the network looked", fontsize="medium")
+    for row, view in zip(axes[len(above):], views):
         channel = recipe.views.index(view)
         _draw(row[0], windows, channel)
         shades = _draw(row[1], windows, channel, heat)
@@ -40,8 +49,10 @@ def save_heat_map(path, windows, heat, recipe, title):
         row[1].set_title("where the network looked", fontsize="medium")
     for axis in axes[-1]:
         axis.set_xlabel("time (s)")
-    figure.colorbar(shades, ax=axes[:, 1].tolist(), label="evidence (share of its maximum)",
-                    shrink=0.8)
+    figure.supxlabel("A map marks a place in the picture, not which of its channels was read "
+                     "there.", fontsize="small")
+    figure.colorbar(shades, ax=axes[len(above):, 1].tolist(), shrink=0.8,
+                    label="evidence (share of its maximum)")
     save(figure, path)
 
 
@@ -74,6 +85,72 @@ def save_class_means(path, means, recipe):
     save(figure, path)
 
 
+def save_faithfulness(path, corpora):
+    """Draw what each method's maps have more than chance and loudness.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        PNG to write
+    corpora : dict
+        as `explanation_report.measure_methods` gives them
+    """
+    panels = {"deletion-random": "deletion area less random's\n(left is better)",
+              "deletion-amplitude": "deletion area less loudness's\n(left is better)",
+              "road_linear": "ROAD gap, linear\n(right is better)",
+              "road_mean": "ROAD gap, mean\n(right is better)",
+              "on_word": "share on the word\n(right is better)"}
+    methods = list(next(iter(corpora.values())))
+    figure = Figure(figsize=(14, 1.6 + 0.34 * len(methods)), layout="constrained")
+    axes = figure.subplots(1, len(panels), sharey=True)
+    for axis, (key, title) in zip(axes, panels.items()):
+        for shift, (corpus, found) in zip((-0.12, 0.12, 0.36, -0.36), corpora.items()):
+            rows = [(place, found[name][key]) for place, name in enumerate(methods)
+                    if found[name][key]["value"] is not None]
+            places, own = zip(*rows) if rows else ((), ())
+            value, low, high = (np.array([figure[k] for figure in own])
+                                for k in ("value", "low", "high"))
+            axis.errorbar(value, np.array(places) + shift, fmt="o", markersize=3, capsize=2,
+                          xerr=np.maximum([value - low, high - value], 0), label=corpus)
+        axis.axvline(0, color="gray", linestyle=":")
+        axis.set_title(title, fontsize="small")
+        axis.grid(axis="x", alpha=0.3)
+    axes[0].set_yticks(range(len(methods)), methods, fontsize="small")
+    axes[0].invert_yaxis()
+    axes[0].legend(fontsize="x-small")
+    save(figure, path)
+
+
+def save_sensitivity(path, curves):
+    """Draw how the answer moves when the sound is changed.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        PNG to write
+    curves : dict
+        per sweep ``title``, ``unit``, ``x``, and ``lines``: name to value, low and high
+        of p_female at each x
+    """
+    figure = Figure(figsize=(4.4 * len(curves), 3.6), layout="constrained")
+    for axis, curve in zip(figure.subplots(1, len(curves), sharey=True, squeeze=False)[0],
+                           curves.values()):
+        for name, (value, low, high) in curve["lines"].items():
+            (line,) = axis.plot(curve["x"], value, marker=".", label=name)
+            axis.fill_between(curve["x"], low, high, color=line.get_color(), alpha=0.2)
+        axis.axhline(0.5, color="gray", linestyle=":")
+        axis.set_ylim(-0.02, 1.02)
+        if curve["unit"] == "Hz":
+            axis.set_xscale("log")
+            axis.set_xticks(TICKS_HZ[:6], TICKS_HZ[:6])
+            axis.minorticks_off()
+        axis.set_xlabel(f"{curve['title']} ({curve['unit']})")
+        axis.grid(alpha=0.3)
+    figure.axes[0].set_ylabel("p(female)")
+    figure.axes[0].legend(fontsize="small")
+    save(figure, path)
+
+
 def _draw(axis, windows, channel, heat=()):
     """Pictures in time, each with its heat, if any; a later window covers an earlier one."""
     shades = None
@@ -85,6 +162,38 @@ def _draw(axis, windows, channel, heat=()):
                                  alpha=0.15 + 0.6 * values, **_placing(window))
     axis.set_xlim(windows[0].start_s, windows[-1].end_s)
     return shades
+
+
+def _draw_waveforms(axis, windows, recipe, heat=()):
+    """Samples in time, over a shade as strong as the map's mean over rows."""
+    _shade_times(axis, windows, heat, (-1, 1))
+    loudest = max(float(np.abs(window.samples).max()) for window in windows) or 1.0
+    for window in windows:
+        front = (recipe.window_samples - len(window.samples)) / 2 / recipe.sample_rate
+        times = np.arange(len(window.samples)) / recipe.sample_rate + window.start_s + front
+        axis.plot(times, window.samples / loudest, color="0.25", linewidth=0.4)
+    axis.set_ylim(-1, 1)
+    axis.set_yticks([])
+
+
+def _draw_spectrograms(axis, windows, recipe, heat=()):
+    """Mel bands in Hz, where the network saw coefficients only: a shade says when, not where."""
+    for window in windows:
+        decibels = mfc.log_mel(mfc.pad(window.samples, recipe.window_samples), recipe)
+        placing = _placing(window) | {"extent": (window.start_s, window.end_s, -0.5,
+                                                 len(decibels) - 0.5)}
+        axis.imshow(decibels, cmap="gray", **placing)
+    _shade_times(axis, windows, heat, (-0.5, len(decibels) - 0.5))
+    _label_rows(axis, "log_mel", len(decibels), recipe)
+
+
+def _shade_times(axis, windows, heat, rows):
+    """Colour by the map's mean over its rows."""
+    strongest = max((float(values.mean(axis=0).max()) for values in heat), default=0) or 1.0
+    for window, values in zip(windows, heat):
+        profile = values.mean(axis=0, keepdims=True) / strongest
+        axis.imshow(profile, cmap="inferno", vmin=0, vmax=1, alpha=0.75 * profile,
+                    **(_placing(window) | {"extent": (window.start_s, window.end_s, *rows)}))
 
 
 def _placing(window):
