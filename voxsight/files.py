@@ -159,11 +159,16 @@ def csv_line(values):
     return out.getvalue()
 
 
-def write_csv(path, columns, rows):
-    """Write dictionaries `rows` to `path` as CSV with the given columns."""
+def csv_text(columns, rows):
+    """Dictionaries `rows` as CSV with the given columns."""
     lines = [csv_line(columns)]
     lines += [csv_line(row.get(column, "") for column in columns) for row in rows]
-    write_bytes(path, "".join(lines).encode("utf-8", "surrogateescape"))
+    return "".join(lines)
+
+
+def write_csv(path, columns, rows):
+    """Write dictionaries `rows` to `path` as CSV with the given columns."""
+    write_bytes(path, csv_text(columns, rows).encode("utf-8", "surrogateescape"))
 
 
 def read_csv(path):

@@ -23,6 +23,7 @@ COMMANDS = {
     "speakers": "classify_speakers.py",
     "robustness": "measure_robustness.py",
     "conversations": "measure_conversations.py",
+    "serve": "serve_web.py",
     "audiomnist": "audiomnist_table.py",
 }
 
@@ -126,6 +127,13 @@ def share(text):
     if value > 1:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 0 to 1")
     return value
+
+
+def port_number(text):
+    """A TCP port, 0 for any, for argparse."""
+    if not (text.isdecimal() and int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a port from 0 to 65535")
+    return int(text)
 
 
 def count(text):
