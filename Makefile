@@ -3,6 +3,7 @@
 # make model CORPORA=DIR: retrain models/default
 # make measure CORPORA=DIR: how models/default holds on voices and in conditions it never met
 # make compare CORPORA=DIR: the classifiers of the field on the same speakers
+# make notebooks [CORPUS=CSV]: run nbs/ again and store the results
 # make explain CORPORA=DIR: whether heat maps are right, and what moves the answer
 # make analyse CORPORA=DIR: what the features of the corpora are like
 # make speakers CORPORA=DIR: who speaks, on LibriSpeech test-other
@@ -32,13 +33,16 @@ COMPARE = $(PY) scripts/compare_classifiers.py librispeech:$(CORPORA)/LibriSpeec
 
 WINDOWS = --windows 3 --only logistic,gradient_boosting,mlp,gmm,xgboost,dnn,cnn1d,cnn2d
 
-.PHONY: demo test lint model measure compare explain analyse speakers bench audiomnist audiomnist-waveforms clean
+.PHONY: demo test notebooks lint model measure compare explain analyse speakers bench audiomnist audiomnist-waveforms clean
 
 demo: $(VENV)/light
 	$(PY) scripts/deploy_model.py my_wavs/ --heatmaps results/demo
 
 test: $(VENV)/full
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadgroup  # a core each: half the time
+
+notebooks: $(VENV)/full
+	$(PY) nbs/run.py $(if $(CORPUS),--corpus $(CORPUS) --out results/notebooks)
 
 lint: $(VENV)/full
 	$(VENV)/bin/ruff check .

@@ -28,9 +28,9 @@ FEW = 8  # recordings answered sooner than more processes would be started
 class Outputs:
     """Folders to write to besides the rows; None is not written."""
 
-    heatmaps: str | None = None
-    pictures: str | None = None
-    timelines: str | None = None
+    heatmaps: str | os.PathLike | None = None
+    pictures: str | os.PathLike | None = None
+    timelines: str | os.PathLike | None = None
 
     @property
     def wanted(self):
@@ -228,7 +228,7 @@ class _Journal:
 
     def __init__(self, path, settings):
         self._path = path
-        self._head = json.dumps(settings) + "\n"
+        self._head = json.dumps(settings, default=os.fspath) + "\n"
         self._file = None
 
     def take_up(self, paths):

@@ -30,6 +30,8 @@ def configure(parser):
                         help="sweeps over labelled recordings, means by gender")
     parser.add_argument("--per-speaker", type=count, metavar="N",
                         help="so many labelled recordings of each speaker")
+    parser.add_argument("--into-card", metavar="TITLE",
+                        help="put what --sensitivity finds into the model's README.md too")
     parser.add_argument("--out", default="results/explanations", help="results (%(default)s)")
     parser.add_argument("--jobs", type=count, help="processes; all cores by default")
 
@@ -69,8 +71,15 @@ def _measure(args):
     if args.sensitivity:
         from voxsight.sensitivity import measure_sensitivity, write_sensitivity
 
-        found = measure_sensitivity(utterances, args.model, **about)
-        print(write_sensitivity(found, args.out, command))
+        text = write_sensitivity(measure_sensitivity(utterances, args.model, **about), args.out,
+                                 command)
+        print(text)
+        if args.into_card:
+            from voxsight.checkpoint import find_model
+            from voxsight.model_card import put_into_card
+
+            put_into_card(find_model(args.model), args.into_card,
+                          f"# Assessment\n\n{text}")
     return 0
 
 

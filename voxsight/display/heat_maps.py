@@ -79,6 +79,11 @@ def save_class_means(path, means, recipe):
         axis.set_title(f"{label}, mean of {mean['n']} maps", fontsize="medium")
         axes[-1].plot(mean["rows"], np.arange(height), label=label)
     _label_rows(axes[-1], recipe.views[0], height, recipe)
+    if "log_mel" in recipe.views[1:]:  # the same rows in another channel
+        bands = axes[-1].twinx()
+        bands.set_ylim(axes[-1].get_ylim())
+        _label_rows(bands, "log_mel", height, recipe)
+        bands.set_ylabel("or frequency (Hz)")
     axes[-1].set_xlabel("mean over time")
     axes[-1].legend(fontsize="small")
     figure.colorbar(shades, ax=axes[: len(means)].tolist(), label="share of a map's maximum")
@@ -117,7 +122,8 @@ def save_faithfulness(path, corpora):
         axis.grid(axis="x", alpha=0.3)
     axes[0].set_yticks(range(len(methods)), methods, fontsize="small")
     axes[0].invert_yaxis()
-    axes[0].legend(fontsize="x-small")
+    figure.legend(*axes[0].get_legend_handles_labels(), fontsize="small", ncols=4,
+                  loc="outside lower center")
     save(figure, path)
 
 

@@ -59,7 +59,8 @@ def build_page(service, guard, samples="my_wavs", keep_in="my_wavs"):
                              buttons=[])
         sample = gradio.Dropdown(list(offered), value=None, label="or a sample",
                                  visible=bool(offered), elem_id="sample")
-        keep = gradio.Checkbox(False, label=f"keep my recording in {Path(keep_in).name}/", elem_id="keep")
+        keep = gradio.Checkbox(False, elem_id="keep",
+                               label=f"keep my recording in {Path(keep_in).name}/")
         button = gradio.Button("Classify", variant="primary", elem_id="classify")
         shown = gradio.HTML(elem_id="answer")
         gradio.Markdown(MEANING)
