@@ -4,6 +4,8 @@
 # make measure CORPORA=DIR: how models/default holds on voices and in conditions it never met
 # make compare CORPORA=DIR: the classifiers of the field on the same speakers
 # make notebooks [CORPUS=CSV]: run nbs/ again and store the results
+# make docs: the pages of docs/ and a reference, to docs/_build/
+# make coverage: the tests, and which lines they run
 # make explain CORPORA=DIR: whether heat maps are right, and what moves the answer
 # make analyse CORPORA=DIR: what the features of the corpora are like
 # make speakers CORPORA=DIR: who speaks, on LibriSpeech test-other
@@ -33,7 +35,7 @@ COMPARE = $(PY) scripts/compare_classifiers.py librispeech:$(CORPORA)/LibriSpeec
 
 WINDOWS = --windows 3 --only logistic,gradient_boosting,mlp,gmm,xgboost,dnn,cnn1d,cnn2d
 
-.PHONY: demo test notebooks lint model measure compare explain analyse speakers bench audiomnist audiomnist-waveforms clean
+.PHONY: demo test notebooks lint docs coverage model measure compare explain analyse speakers bench audiomnist audiomnist-waveforms clean
 
 demo: $(VENV)/light
 	$(PY) scripts/deploy_model.py my_wavs/ --heatmaps results/demo
@@ -47,6 +49,14 @@ notebooks: $(VENV)/full
 lint: $(VENV)/full
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/codespell
+	$(VENV)/bin/mypy
+
+docs: $(VENV)/full
+	$(VENV)/bin/sphinx-build -q -W --keep-going docs docs/_build
+	@echo docs/_build/index.html
+
+coverage: $(VENV)/full
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadgroup --cov --cov-report term:skip-covered
 
 model: $(VENV)/full
 	test -n "$(CORPORA)" || { echo "name the folder of the corpora: make model CORPORA=DIR"; exit 2; }

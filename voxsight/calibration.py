@@ -18,6 +18,11 @@ class Calibration:
         below it, max(p_female, p_male) is called uncertain
     bias : float
         log-odds at which both labels are as likely
+
+    Examples
+    --------
+    >>> float(Calibration(temperature=2.0, bias=1.0).p_female(1.0))
+    0.5
     """
 
     temperature: float = 1.0

@@ -185,6 +185,11 @@ def librispeech_chapter(path):
     -------
     str or None
         ``<speaker>-<chapter>``
+
+    Examples
+    --------
+    >>> librispeech_chapter("dev-clean/84/121123/84-121123-0001.flac")
+    '84-121123'
     """
     match = re.search(r"(?:^|[/\\])(\d+-\d+)-\d+\.\w+$", str(path))
     return match.group(1) if match else None
@@ -211,7 +216,13 @@ def _read_audiomnist(root, subset):
 
 
 def plausible_age(age):
-    """Age as text, empty where it is no age (AudioMNIST has ``1234`` and strings)."""
+    """Age as text, empty where it is no age (AudioMNIST has ``1234`` and strings).
+
+    Examples
+    --------
+    >>> plausible_age("1234"), plausible_age(30)
+    ('', '30')
+    """
     text = str(age).strip()
     return text if text.isdecimal() and 0 < int(text) < 120 else ""
 

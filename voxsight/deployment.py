@@ -34,6 +34,7 @@ class Outputs:
 
     @property
     def wanted(self):
+        """Whether anything but rows is written."""
         return any(dataclasses.astuple(self))
 
 

@@ -204,7 +204,7 @@ def find_encoder(name, **options):
     ----------
     name : str
         key of `ENCODERS`
-    options
+    **options
         ``source`` or ``layer``, where the encoder has them
 
     Raises

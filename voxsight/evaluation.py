@@ -64,6 +64,11 @@ def mean_over_speakers(values, speakers, *, draws=DRAWS, seed=0):
     -------
     dict
         ``value``, ``low`` and ``high``; None where there is no value
+
+    Examples
+    --------
+    >>> mean_over_speakers([1, 1, 1, 5], ["a", "a", "a", "b"])["value"]
+    3.0
     """
     values = np.asarray(values, float)
     known = ~np.isnan(values)

@@ -28,7 +28,13 @@ def grad_cam(maps):
 
 
 def speaking_for(label, evidence):
-    """What speaks for a label in signed evidence, an array of any shape; not negative."""
+    """What speaks for a label in signed evidence, an array of any shape; not negative.
+
+    Examples
+    --------
+    >>> speaking_for("male", np.array([2.0, -3.0])).tolist()
+    [0.0, 3.0]
+    """
     return np.maximum(evidence if label == LABELS[0] else -evidence, 0)
 
 
@@ -51,5 +57,11 @@ def enlarge(heat, size):
 
 
 def scaled(heat):
-    """Maps divided by their common maximum, in [0, 1]; zeros stay zeros."""
+    """Maps divided by their common maximum, in [0, 1]; zeros stay zeros.
+
+    Examples
+    --------
+    >>> scaled(np.array([[1.0, 4.0]])).tolist()
+    [[0.25, 1.0]]
+    """
     return heat / max(float(heat.max()), 1e-7)

@@ -63,7 +63,13 @@ def merged(picture, other, order, share):
 
 
 def area(curve):
-    """Area under a curve over equal steps from 0 to 1."""
+    """Area under a curve over equal steps from 0 to 1.
+
+    Examples
+    --------
+    >>> area(np.array([1.0, 0.5, 0.0]))
+    0.5
+    """
     return float(np.mean((curve[1:] + curve[:-1]) / 2))
 
 

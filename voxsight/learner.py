@@ -285,6 +285,7 @@ class JitterRows(Transform):
     ----------
     strength : float
         1 shifts by 0.3 of the normalised unit and multiplies by exp(0.2), standard deviations
+    bands : int
     """
 
     order, split_idx = 99, 0  # as MaskBands, and before it

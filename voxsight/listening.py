@@ -40,6 +40,7 @@ class Listener:
 
     @property
     def speech_s(self):
+        """Seconds of speech found so far."""
         return self._tracker.speech_s if self._tracker else 0.0
 
     def windows(self):

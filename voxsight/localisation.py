@@ -71,6 +71,11 @@ def share_on(heat, start, end):
     Returns
     -------
     float
+
+    Examples
+    --------
+    >>> share_on(np.array([[1.0, 3.0]]), 0.5, 1.0)
+    0.75
     """
     edges = np.linspace(0, 1, heat.shape[1] + 1)
     inside = np.minimum(edges[1:], end) - np.maximum(edges[:-1], start)

@@ -45,7 +45,13 @@ def picture(samples, recipe, front=None):
 
 
 def pad(samples, size, front=None):
-    """Zeros around `samples` up to `size`; `front` of them before, by default half."""
+    """Zeros around `samples` up to `size`; `front` of them before, by default half.
+
+    Examples
+    --------
+    >>> pad(np.array([1, 2]), 5).tolist()
+    [0, 1, 2, 0, 0]
+    """
     missing = size - len(samples)
     if missing <= 0:
         return samples

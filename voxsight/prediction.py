@@ -90,7 +90,13 @@ COLUMNS = ("path", "label", "p_female", "speech_s", "duration_s", "error")  # of
 
 
 def label_of(p_female, heard, min_confidence):
-    """Label for a probability, which may be None, and for whether speech was heard."""
+    """Label for a probability, which may be None, and for whether speech was heard.
+
+    Examples
+    --------
+    >>> [label_of(p, True, 0.9) for p in (0.95, 0.6, 0.05)]
+    ['female', 'uncertain', 'male']
+    """
     if p_female is None or not heard:
         return NO_SPEECH
     if max(p_female, 1 - p_female) < min_confidence:

@@ -63,16 +63,19 @@ class Epochs(Callback):
             self.file.unlink(missing_ok=True)
 
     def before_fit(self):
+        """Take up the smoothed loss of the run before."""
         if self._smooth is not None:
             smooth = self.recorder.smooth_loss
             smooth.count, smooth.val = self._smooth[0], torch.tensor(self._smooth[1])
 
     def before_epoch(self):
+        """Draw as an uninterrupted run would in this epoch."""
         self._going = True
         set_seed(self.seed + len(self.rows))
         self.dls.train.rng = random.Random(self.seed + len(self.rows))
 
     def after_epoch(self):
+        """Keep the row of this epoch, and the state after it."""
         if not self._going:  # fastai also ends the epochs that it skipped
             return
         self._going = False

@@ -105,6 +105,11 @@ def flip(x, p_female):
     float
         the nearest crossing of a half, linearly between values, with its sign; NaN where
         none is reached
+
+    Examples
+    --------
+    >>> flip([-2, 0, 2], [0.1, 0.9, 0.95])
+    -1.0
     """
     x, above = np.asarray(x, float), np.asarray(p_female, float) - 0.5
     i = np.flatnonzero(above[:-1] * above[1:] < 0)

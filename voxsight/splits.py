@@ -111,6 +111,11 @@ def shared_speakers(train, valid):
     -------
     str
         such as ``speakers shared 0 of 60``
+
+    Examples
+    --------
+    >>> shared_speakers(["a", "a", "b"], ["b", "c"])
+    'speakers shared 1 of 3'
     """
     both = set(train) & set(valid)
     return f"speakers shared {len(both)} of {len(set(train) | set(valid))}"

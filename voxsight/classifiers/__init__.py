@@ -141,7 +141,7 @@ class Classifier(abc.ABC):
         return None
 
 
-_REGISTERED = {}
+_REGISTERED: dict[str, type] = {}
 
 
 def register(classifier):

@@ -57,6 +57,7 @@ class BoostedTrees(Classifier):
 
     @property
     def parameters(self):
+        """Nodes of all trees."""
         trees = self.model.get_booster().trees_to_dataframe()
         return int((trees["Feature"] == "Leaf").sum())
 

@@ -60,6 +60,7 @@ class HuggingFace(Classifier):
 
     @property
     def parameters(self):
+        """Of the network behind the encoder's name."""
         return self.model.num_parameters()
 
     def _open(self, source, new_head=False):

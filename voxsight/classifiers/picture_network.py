@@ -69,6 +69,7 @@ class PictureNetwork(Classifier):
 
     @property
     def parameters(self):
+        """Of the network and its normalisation."""
         from voxsight.checkpoint import load_weights
 
         return sum(tensor.size for tensor in load_weights(self.folder).values())

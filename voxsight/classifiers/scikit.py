@@ -59,6 +59,7 @@ class Logistic(_OnStatistics):
 
     @property
     def parameters(self):
+        """Weights of the regression."""
         last = self.model.steps[-1][1]
         return last.coef_.size + last.intercept_.size
 
@@ -79,6 +80,7 @@ class GradientBoosting(_OnStatistics):
 
     @property
     def parameters(self):
+        """Nodes of all trees."""
         trees = [tree for trees in self.model.steps[-1][1]._predictors for tree in trees]
         return sum(tree.get_n_leaf_nodes() for tree in trees)
 
@@ -114,6 +116,7 @@ class Mixtures(_Scikit):
 
     @property
     def parameters(self):
+        """Of all Gaussians."""
         return sum(m.weights_.size + m.means_.size + m.covariances_.size for m in self.model)
 
 

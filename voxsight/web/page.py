@@ -121,10 +121,12 @@ def build_app(model, *, hosts=None, credentials=None, samples="my_wavs", keep_in
     ----------
     model : str or os.PathLike
         model folder
-    hosts, credentials, **limits
+    hosts, credentials
         as for `guard.Guard`
     samples, keep_in
         as for `build_page`
+    **limits
+        as for `guard.Guard`
 
     Returns
     -------
