@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 import soundfile
-from conftest import ROOT
+from conftest import MY_WAVS, ROOT
 from test_mfc import published_picture
 
 from voxsight import mfc
@@ -130,7 +130,10 @@ def test_any_number_of_processes_writes_the_same(preprocess, gendered_folder):
 @pytest.mark.parametrize("stop, code", [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
 def test_a_stopped_run_is_finished_by_the_same_command(
         preprocess, gendered_folder, tmp_path, stop, code):
-    corpus = gendered_folder(speakers=128)
+    corpus = gendered_folder()
+    samples, rate = soundfile.read(MY_WAVS / "slt_fox.wav", dtype="int16")
+    (corpus / "male/z").mkdir()  # the last of all, and long enough to be stopped in
+    soundfile.write(corpus / "male/z/long.wav", np.tile(samples, 400), rate)
     _, whole = preprocess(corpus, name="whole")
     work = tmp_path / "stopped"
     command = [sys.executable, ROOT / "scripts" / "preprocess_wavs.py", corpus, "--corpus",

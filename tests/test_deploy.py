@@ -144,7 +144,7 @@ def test_heat_maps_pictures_and_timelines(script, tmp_path):
     drawing = np.asarray(Image.open(tmp_path / "h" / "slt_fox.png").convert("RGB")).astype(int)
     assert drawing.shape[0] > 300 and drawing.shape[1] > 600
     colourful = np.ptp(drawing, axis=2) > 40  # the grey pictures have none
-    assert 0.05 < colourful.mean() < 0.8
+    assert 0.01 < colourful.mean() < 0.5
     assert len(list((tmp_path / "p").glob("slt_fox_*.jpg"))) in (2, 3)
     segments = rows_of(tmp_path / "t" / "slt_fox.csv")
     assert list(segments[0]) == ["start_s", "end_s", "label", "p_female"]
@@ -155,11 +155,11 @@ def test_heat_maps_pictures_and_timelines(script, tmp_path):
 def test_timeline_by_hand(tiny_model):
     classifier = PictureModel(tiny_model[0])  # temperature 2, confidence 0.6
     nothing = np.zeros(0)
-    windows = [WindowAnswer(0, 1, ((0.0, 1.0),), 4.0, nothing, nothing, nothing),
-               WindowAnswer(1, 2, ((1.2, 2.0),), 6.0, nothing, nothing, nothing),
-               WindowAnswer(2, 3, ((2.1, 2.4), (2.8, 3.0)), -12.0, nothing, nothing, nothing),
-               WindowAnswer(6, 7, ((6.0, 7.0),), -4.0, nothing, nothing, nothing),
-               WindowAnswer(9, 10, (), 4.0, nothing, nothing, nothing)]
+    windows = [WindowAnswer(0, 1, ((0.0, 1.0),), 4.0, nothing, nothing),
+               WindowAnswer(1, 2, ((1.2, 2.0),), 6.0, nothing, nothing),
+               WindowAnswer(2, 3, ((2.1, 2.4), (2.8, 3.0)), -12.0, nothing, nothing),
+               WindowAnswer(6, 7, ((6.0, 7.0),), -4.0, nothing, nothing),
+               WindowAnswer(9, 10, (), 4.0, nothing, nothing)]
 
     segments = timeline(windows, classifier)
     assert [(s["start_s"], s["end_s"], s["label"]) for s in segments] == [

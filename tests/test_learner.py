@@ -73,7 +73,8 @@ def test_it_learns_and_records_how(trained):
 
 def test_nothing_in_the_folder_is_a_pickle(trained):
     assert sorted(path.name for path in trained.iterdir()) == [
-        "README.md", "config.json", "history.csv", "model.onnx", "weights.safetensors"]
+        "README.md", "config.json", "evidence.onnx", "history.csv", "model.onnx",
+        "weights.safetensors"]
     stored = load_file(trained / "weights.safetensors")
     assert {str(tensor.dtype) for tensor in stored.values()} == {"float16"}
 

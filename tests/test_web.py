@@ -192,7 +192,9 @@ def test_keyboard_alone_is_enough(page):
 
     tab_to("#sample")
     page.keyboard.type("rms_seven")
+    page.wait_for_selector("[role=option]:has-text('rms_seven')")
     page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelector('#sample input').value == 'rms_seven.wav'")
     tab_to("#classify")
     page.keyboard.press("Enter")
     page.wait_for_selector("#answer .vx")

@@ -91,11 +91,11 @@ def make_learner(pictures, valid, size, config, *, embeddings=None, log_dir=None
     outputs = len(LABELS) + targets.shape[1] - 1
     learn = vision_learner(
         dls, getattr(torchvision.models, config.arch), normalize=False, n_out=outputs,
-        pretrained=False, custom_head=_linear_head(outputs), metrics=[accuracy],
+        pretrained=False, custom_head=linear_head(outputs), metrics=[accuracy],
         loss_func=_Loss(np.delete(targets[:, 0], valid)), cbs=_callbacks(log_dir, quiet))
     learn.remove_cb(ProgressCallback)
     learn.logger = _silent
-    _set_last_stride(learn.model[0], Architecture.last_stride)
+    set_last_stride(learn.model[0], Architecture.last_stride)
     if config.weights != "none":
         load_into(learn.model, initial_weights(config.weights, config.arch))
     return learn
@@ -357,11 +357,13 @@ def _bands(n, length, share):
     return (steps >= start) & (steps < start + extent)
 
 
-def _linear_head(outputs):
+def linear_head(outputs):
+    """Average pooling and one linear layer, behind which class maps are exact."""
     return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, outputs))
 
 
-def _set_last_stride(body, stride):
+def set_last_stride(body, stride):
+    """Give the last stage of a body another stride; 1 keeps its maps twice as fine."""
     first = body[7][0]
     first.conv1.stride = first.downsample[0].stride = (stride, stride)
 

@@ -23,6 +23,7 @@ COMMANDS = {
     "speakers": "classify_speakers.py",
     "robustness": "measure_robustness.py",
     "conversations": "measure_conversations.py",
+    "export": "export_model.py",
     "serve": "serve_web.py",
     "audiomnist": "audiomnist_table.py",
 }
