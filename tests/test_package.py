@@ -16,6 +16,7 @@ ORDER = ["errors", "files", "parallel", "download", "audio", "speech", "resizing
          "datasets", "listening", "convert", "evaluation", "calibration", "onnx_graph",
          "checkpoint", "second_opinion", "resuming", "learner", "model_card", "training",
          "pitch", "prediction", "properties", "features", "fitting", "classifiers", "models",
+         "answering",
          "timeline",
          "explanation", "network", "attribution", "faithfulness", "sanity", "localisation",
          "display", "class_means", "deployment", "assessment", "report", "conditions",
@@ -63,6 +64,10 @@ def test_importing_the_package_loads_nothing_heavy():
     code = "import sys, voxsight; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"numpy", "torch", "fastai", "matplotlib"} & set(done.stdout.split())
+    with pytest.raises(AttributeError, match="classifi"):
+        import voxsight
+
+        voxsight.classifi  # noqa: B018
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)

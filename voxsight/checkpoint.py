@@ -161,14 +161,14 @@ def _config_of(values):
 
 
 def find_model(model):
-    """Folder of a model as named or, where there is none, below the folder of the project.
+    """Folder of a model as named or, where there is none, of the project or the package.
 
-    So the shipped model is found from wherever a script is run. A second opinion
-    (``FOLDER+ENCODER``) is not part of the folder's name.
+    So the shipped model is found from wherever a script is run, and in what was installed
+    from a wheel. A second opinion (``FOLDER+ENCODER``) is not part of the folder's name.
     """
-    folder = split_model(model)[0]
-    beside = Path(__file__).resolve().parent.parent / folder
-    return beside if not folder.is_dir() and beside.is_dir() else folder
+    folder, package = split_model(model)[0], Path(__file__).resolve().parent
+    places = (folder, package.parent / folder, package / "shipped" / folder)
+    return next((place for place in places if place.is_dir()), folder)
 
 
 def split_model(model):
