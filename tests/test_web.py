@@ -407,3 +407,35 @@ def test_what_never_ends_is_stopped(monkeypatch):
     monkeypatch.setattr(web, "LONGEST_S", 1.0)
     heard = web.Service(ROOT / "models/default").submit(MY_WAVS / "slt_fox.wav", "a").result()
     assert "hours" in heard.prediction.error
+
+
+def test_the_lines_in_the_docs_work(server):
+    """curl and Python as docs/web.md has them, asked of this server."""
+    text = (ROOT / "docs/web.md").read_text().replace("http://127.0.0.1:7860/", server.url)
+    (curl,) = [line.strip() for line in text.splitlines() if line.startswith("    curl ")]
+    lines = text[text.index("    import requests"):].splitlines()
+    python = "\n".join(line[4:] for line in lines[: next(
+        i for i, line in enumerate(lines) if line and not line.startswith("    "))])
+    done = subprocess.run([sys.executable, "-c", python], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.split() == ["female", "0.9967"], done.stderr
+    if shutil.which("curl"):
+        done = subprocess.run(["bash", "-c", f"{curl} --silent"], cwd=ROOT, capture_output=True)
+        assert json.loads(done.stdout)[0]["label"] == "female"
+
+
+def test_a_long_recording_does_not_hold_up_a_short_one(tmp_path):
+    from voxsight.web.service import SHORT_BYTES, Service
+
+    service = Service(ROOT / "models/default")
+    samples, rate = soundfile.read(MY_WAVS / "slt_fox.wav", dtype="int16")
+    long = tmp_path / "long.wav"
+    soundfile.write(long, np.tile(samples, 100), rate)
+    assert long.stat().st_size > SHORT_BYTES
+    heard_s = []
+    waiting = [service.submit(long, "long", heard_s.append) for _ in range(3)]
+    short = service.submit(MY_WAVS / "slt_seven.wav", "short").result()
+    assert short.prediction.label == "female" and not waiting[-1].done()
+    assert waiting[0].result().prediction.duration_s > 250
+    assert heard_s and heard_s == sorted(heard_s), "progress goes on"
+    for future in waiting[1:]:
+        future.cancel()
