@@ -106,3 +106,22 @@ def test_temperature_and_bias_are_found_again(rng, bias):
 
 def test_probabilities_do_not_overflow():
     assert Calibration(0.5).p_female([-1e9, 0.0, 1e9]).tolist() == pytest.approx([0, 0.5, 1])
+
+
+def test_a_gain_is_paired_over_speakers(rng):
+    """Of the same drawn speakers in both; certain where one model is right and one wrong."""
+    uar_gain = evaluation.uar_gain
+
+    speakers = np.repeat([f"s{i}" for i in range(20)], 5)
+    is_female = np.repeat(np.arange(20) % 2 == 0, 5)
+    right = np.where(is_female, 0.9, 0.1)
+    p = np.clip(right + rng.normal(scale=0.45, size=100), 0, 1)
+    same = uar_gain(is_female, p, p, speakers)
+    assert same["value"] == same["low"] == same["high"] == 0
+    better = uar_gain(is_female, p, right, speakers)
+    own = evaluation.point_figures(is_female, p)["uar"]
+    assert better["before"] == pytest.approx(own) and better["after"] == 1
+    assert better["value"] == pytest.approx(1 - own) and better["low"] > 0
+    flipped = uar_gain(is_female, right, p, speakers)
+    assert flipped["value"] == pytest.approx(-better["value"]) and flipped["high"] < 0
+    assert uar_gain(np.ones(4, bool), p[:4], p[:4], speakers[:4])["value"] is None

@@ -281,6 +281,24 @@ def test_weights_from_a_folder_and_from_a_state_dict(script, dataset, trained, t
         assert "Traceback" not in done.stderr
 
 
+def test_a_training_says_what_it_brought(script, dataset, trained, tmp_path):
+    """Against the model it started from, on the same recordings, calibrated as that was."""
+    done = script("train_model", dataset, "--arch", "resnet18", "--weights", trained, "--out",
+                  tmp_path / "m", "--head-epochs", "1", "--epochs", "0", "--quiet", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    before, after = (json.loads((folder / "config.json").read_text())
+                     for folder in (trained, tmp_path / "m"))
+    assert after["calibration"] == before["calibration"], "five speakers do not calibrate"
+    gain = after["training"]["start"]
+    assert gain["before"] == pytest.approx(before["figures"]["uar"]["value"])
+    assert gain["after"] == pytest.approx(after["figures"]["uar"]["value"])
+    assert gain["value"] == pytest.approx(gain["after"] - gain["before"])
+    assert gain["low"] <= gain["value"] <= gain["high"] and gain["speakers_known"] == 0
+    assert f"has UAR {gain['before']:.3f} on the same recordings" in done.stdout
+    assert ("no gain is shown" in done.stdout) == (gain["low"] <= 0 <= gain["high"])
+    assert "start" not in before["training"], "it started from nothing"
+
+
 def test_one_epoch_of_the_head_leaves_the_filters(script, dataset, tmp_path):
     import torchvision
 

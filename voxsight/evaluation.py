@@ -81,6 +81,37 @@ def mean_over_speakers(values, speakers, *, draws=DRAWS, seed=0):
     return {"value": float(means.mean()), "low": float(low), "high": float(high)}
 
 
+def uar_gain(is_female, before, after, speakers, *, draws=DRAWS, seed=0):
+    """How much higher the mean recall of one model is than of another on the same recordings.
+
+    Parameters
+    ----------
+    is_female : array of bool [shape=(n,)]
+    before, after : array of float [shape=(n,)]
+        probabilities of female
+    speakers : sequence of str [shape=(n,)]
+    draws, seed : int
+        of the bootstrap over speakers, the same for both
+
+    Returns
+    -------
+    dict
+        ``before``, ``after``, and of their difference ``value``, ``low`` and ``high``; None
+        where one label is missing
+    """
+    tables = [_Answers(is_female, p_female, speakers, None) for p_female in (before, after)]
+    drawn = drawn_anew(tables[0].n_speakers, draws, seed)
+    times = np.vstack([np.ones((1, tables[0].n_speakers)), drawn])
+    uar = [np.concatenate([table.figures(times[i: i + _AT_ONCE])["uar"]
+                           for i in range(0, len(times), _AT_ONCE)]) for table in tables]
+    gains = uar[1] - uar[0]
+    names = ("before", "after", "value", "low", "high")
+    if np.isnan(gains[0]):
+        return dict.fromkeys(names)
+    low, high = np.nanpercentile(gains[1:], [2.5, 97.5])
+    return dict(zip(names, map(float, (uar[0][0], uar[1][0], gains[0], low, high))))
+
+
 def _known(value):
     """A figure as JSON has it: None where it is not defined."""
     return None if np.isnan(value) else float(value)

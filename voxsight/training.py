@@ -9,9 +9,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from voxsight import files, splits
+from voxsight import files, mfc, splits
 from voxsight.calibration import fit_calibration
-from voxsight.checkpoint import LABELS, Architecture, ModelConfig, save_model
+from voxsight.checkpoint import (
+    CONFIG,
+    LABELS,
+    Architecture,
+    ModelConfig,
+    find_model,
+    load_config,
+    save_model,
+)
 from voxsight.corpora import GENDERS, UNLABELLED
 from voxsight.datasets import (
     altered_copies_of,
@@ -20,11 +28,14 @@ from voxsight.datasets import (
     split_pictures,
 )
 from voxsight.embeddings import embed_recordings
-from voxsight.evaluation import figures
+from voxsight.evaluation import figures, uar_gain
 from voxsight.learner import fit, log_odds, make_learner, torchvision_state
 from voxsight.model_card import model_card
+from voxsight.network import as_batch, load_network
 from voxsight.resuming import Epochs
 from voxsight.second_opinion import fit_opinion, save_opinion, together
+
+FEW_SPEAKERS = 20  # that validate
 
 
 def train(dataset, out, config, *, argv=(), quiet=False):
@@ -122,16 +133,45 @@ def finish(learn, recipe, kept, valid, config, out, *, history=(), argv=(), alte
     if altered:
         altered = _copies_apart(altered)
         sides.append((altered, log_odds(learn, [p.path for p in altered], size)))
-    calibration = _calibrated(sides)
+    start = _start(config.weights, recipe, size)
+    # So few recordings would calibrate to themselves; what the start promised holds better.
+    few = start is not None and len(set(speakers)) < FEW_SPEAKERS
+    calibration = start.calibration if few else _calibrated(sides)
     p_female = calibration.p_female(evidence)
+    record = _training_record(kept, valid, config)
+    if start:
+        before = start.calibration.p_female(_start_evidence(config.weights, start, clean))
+        known = set(start.training.get("speakers_trained_on", ()))
+        record["start"] = uar_gain(is_female, before, p_female, speakers) | {
+            "speakers_known": len(set(speakers) & known), "calibration_kept": few}
     answered = np.maximum(p_female, 1 - p_female) >= calibration.min_confidence
     model = ModelConfig(
         architecture=Architecture(config.arch, size), recipe=recipe,
-        calibration=calibration, training=_training_record(kept, valid, config),
+        calibration=calibration, training=record,
         figures=figures(is_female, p_female, speakers, answered=answered))
     save_model(out, torchvision_state(learn.model), model, history,
                model_card(Path(out).name, model, shlex.join(argv)))
     return model, answers
+
+
+def _start(weights, recipe, size):
+    """Config of the model that the training started from; None if it saw other pictures."""
+    folder = find_model(weights)
+    if not (folder / CONFIG).is_file():
+        return None
+    start = load_config(folder)
+    same = isinstance(start, ModelConfig) and start.recipe == recipe
+    return start if same and tuple(start.architecture.size) == size else None
+
+
+def _start_evidence(weights, start, pictures):
+    """Its log-odds, in the order of `by_recording`."""
+    network, size = load_network(weights, start.architecture), start.architecture.size
+    with torch.inference_mode():
+        logits = torch.cat([
+            network(as_batch(np.stack([mfc.decode(p.path, size) for p in pictures[i: i + 64]])))
+            for i in range(0, len(pictures), 64)])
+    return by_recording(pictures, (logits[:, 0] - logits[:, 1]).numpy())[0]
 
 
 def _calibrated(sides):

@@ -52,6 +52,30 @@ def run(args):
     print(f"{args.out}: {model.training['shared_speakers']}, {model.figures['n']} validation "
           f"recordings of {model.figures['n_speakers']} speakers")
     print_figures(model.figures)
+    if start := model.training.get("start"):
+        print(gain_in_words(args.weights, start))
+
+
+def gain_in_words(weights, start):
+    """What a training brought on the validation speakers, and whether that is more than chance.
+
+    Examples
+    --------
+    >>> gain_in_words("a", {"before": 0.9, "after": 0.95, "value": 0.05, "low": -0.02,
+    ...                     "high": 0.1, "speakers_known": 0})
+    'a has UAR 0.900 on the same recordings, this model 0.950: +0.050 (-0.020 to +0.100). The \
+interval holds 0: no gain is shown.'
+    """
+    if start["value"] is None:
+        return f"{weights}: no gain can be told, since one label is missing among them"
+    shown = ("a gain" if start["low"] > 0 else "a loss" if start["high"] < 0 else "")
+    words = f"This is {shown}." if shown else "The interval holds 0: no gain is shown."
+    known = start["speakers_known"]
+    if known:
+        words += f" It was trained on {known} of these speakers, which flatters it."
+    return (f"{weights} has UAR {start['before']:.3f} on the same recordings, this model "
+            f"{start['after']:.3f}: {start['value']:+.3f} ({start['low']:+.3f} to "
+            f"{start['high']:+.3f}). {words}")
 
 
 def print_figures(figures):
