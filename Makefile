@@ -56,7 +56,8 @@ docs: $(VENV)/full
 	@echo docs/_build/index.html
 
 coverage: $(VENV)/full
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadgroup --cov --cov-report term:skip-covered
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadgroup --cov --cov-report term:skip-covered \
+	    --deselect tests/test_survival.py::test_a_full_disk_loses_nothing  # nor can coverage write
 
 model: $(VENV)/full
 	test -n "$(CORPORA)" || { echo "name the folder of the corpora: make model CORPORA=DIR"; exit 2; }

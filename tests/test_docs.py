@@ -95,12 +95,12 @@ def test_make_targets_exist():
             assert re.search(rf"^{target}:", makefile, re.M), f"{page.name}: make {target}"
 
 
-@pytest.fixture(scope="module")
-def workplace(tmp_path_factory):
+@pytest.fixture
+def workplace(tmp_path):
     """A copy of the project's folders with corpora of the names that the pages use."""
     from voxsight.samples import make_corpus
 
-    folder = tmp_path_factory.mktemp("workplace")
+    folder = tmp_path / "workplace"
     for name in ("scripts", "my_wavs"):
         shutil.copytree(ROOT / name, folder / name)
     shutil.copytree(ROOT / "models/default", folder / "models/default")
@@ -115,14 +115,15 @@ def workplace(tmp_path_factory):
 
 
 @pytest.mark.xdist_group("docs")
-@pytest.mark.parametrize("command", RUN)
-def test_commands_run(workplace, command):
+def test_commands_run(workplace):
+    """One after the other, since the later ones use what the earlier ones wrote."""
     pages = re.sub(r"\\\n\s+", " ", "\n".join(page.read_text() for page in PAGES))
-    assert command in pages, "it is a command of some page"
-    command = command.replace("--weights imagenet", "--weights models/default")  # no network
-    done = subprocess.run([sys.executable, *shlex.split(f"scripts/{command} --quiet")],
-                          cwd=workplace, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    for command in RUN:
+        assert command in pages, f"{command}: expected on some page"
+        own = command.replace("--weights imagenet", "--weights models/default")  # no network
+        done = subprocess.run([sys.executable, *shlex.split(f"scripts/{own} --quiet")],
+                              cwd=workplace, capture_output=True, text=True)
+        assert done.returncode == 0, f"{command}: {done.stderr}"
 
 
 def test_figures_are_stored():

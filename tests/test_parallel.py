@@ -1,6 +1,8 @@
 import functools
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -75,3 +77,30 @@ def test_what_keeps_a_process_from_starting_reaches_the_caller():
 
 def refuse():
     raise UsageError("no such model")
+
+
+def test_ctrl_c_waits_for_what_would_swallow_it():
+    """Python raises in a callback from C are lost; held back, the interrupt comes after."""
+    code = """if True:
+        import ctypes, os, signal
+        from voxsight.parallel import prepare_process, uninterrupted
+        prepare_process()
+        compare = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)(
+            lambda a, b: os.kill(os.getpid(), signal.SIGINT) or 0)
+        values = (ctypes.c_int * 2)(2, 1)
+        try:
+            with uninterrupted():
+                ctypes.CDLL(None).qsort(values, 2, 4, compare)
+                print("ended")
+            print("lost")
+        except KeyboardInterrupt:
+            print("heeded")
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            print("lost")
+        except KeyboardInterrupt:
+            print("at once")
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.split("\n")[:3] == ["ended", "heeded", "at once"], done.stderr
+    assert not done.stderr

@@ -15,7 +15,7 @@ import soundfile
 import soxr
 
 from voxsight.errors import RecordingError
-from voxsight.parallel import cpu_limit
+from voxsight.parallel import cpu_limit, uninterrupted
 
 BLOCK_S = 4.0
 WHOLE_BYTES = 2**22  # files up to this are read at once: libsndfile asks for crumbs
@@ -58,7 +58,7 @@ class Recording:
         self.path = str(path)
         self.samples = self.nonzero_samples = 0
         check_is_file(path)
-        with cpu_limit(DECODING_LIMIT_S):
+        with cpu_limit(DECODING_LIMIT_S), uninterrupted():
             try:
                 self._source = _Sndfile(path)
             except (soundfile.LibsndfileError, OSError) as refusal:
@@ -120,7 +120,7 @@ class Recording:
     def _decoded(self):
         blocks = self._source.blocks(max(1, int(self.rate * BLOCK_S)))
         while True:
-            with cpu_limit(DECODING_LIMIT_S):
+            with cpu_limit(DECODING_LIMIT_S), uninterrupted():
                 block = next(blocks, None)
             if block is None:
                 return

@@ -30,8 +30,11 @@ def prepare_process():
 
     The numeric libraries stay on one thread, if NumPy is not imported yet. Memory that is
     freed is kept for the next array: handing it back and asking anew costs more time than
-    computing what is in it.
+    computing what is in it. Ctrl-C waits for what is `uninterrupted`.
     """
+    if (threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGINT) is signal.default_int_handler):
+        signal.signal(signal.SIGINT, _Interrupts.arrive)
     for library in ("OMP", "OPENBLAS", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     if sys.platform == "linux":
@@ -88,6 +91,40 @@ def ahead(items):
         while (item := future.result()) is not end:
             future = thread.submit(next, items, end)
             yield item
+
+
+class _Interrupts:
+    """Ctrl-C, held back while a library runs that would swallow it."""
+
+    held = 0  # calls that are to end first
+    waiting = False
+
+    @classmethod
+    def arrive(cls, signum, frame):
+        if not cls.held:
+            raise KeyboardInterrupt
+        cls.waiting = True
+
+
+@contextlib.contextmanager
+def uninterrupted():
+    """Let the block end before Ctrl-C is heeded.
+
+    An exception that is raised while C code calls back into Python is printed and lost. Needs
+    `prepare_process`; in other threads than the main one, which no signal reaches, nothing
+    happens.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _Interrupts.held += 1
+    try:
+        yield
+    finally:
+        _Interrupts.held -= 1
+    if _Interrupts.waiting and not _Interrupts.held:
+        _Interrupts.waiting = False
+        raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
