@@ -27,6 +27,8 @@ TRAIN = $(PY) scripts/train_model.py $(TRAINING) --valid 0.15 --lr 1e-3 --augmen
 DEVELOPMENT = librispeech:$(CORPORA)/LibriSpeech:test-other audiomnist:$(CORPORA)/audiomnist_az \
     csv:$(CORPORA)/ravdess/manifest.csv csv:$(CORPORA)/baved/manifest.csv
 
+CONVERT_DEVELOPMENT = $(PY) scripts/preprocess_wavs.py --out mfc_dataset/development \
+    --maps maps/development
 EXPLAIN = $(PY) scripts/explain_model.py models/default librispeech:$(CORPORA)/LibriSpeech:test-other \
     audiomnist:$(CORPORA)/audiomnist_az
 
@@ -89,7 +91,14 @@ explain: $(VENV)/full
 	test -n "$(CORPORA)" || { echo "name the folder of the corpora: make explain CORPORA=DIR"; exit 2; }
 	$(EXPLAIN) --faithfulness --per-speaker 2 --out results/explanations
 	$(EXPLAIN) csv:$(CORPORA)/ravdess/manifest.csv csv:$(CORPORA)/baved/manifest.csv \
-	    --sensitivity --per-speaker 1 --out results/explanations
+	    --sensitivity --per-speaker 1 --out results/explanations \
+	    --into-card 'What moves the answer'
+	$(CONVERT_DEVELOPMENT) $(CORPORA)/LibriSpeech --corpus librispeech --subset test-other
+	$(CONVERT_DEVELOPMENT) $(CORPORA)/audiomnist_az --corpus audiomnist
+	$(CONVERT_DEVELOPMENT) $(CORPORA)/ravdess/manifest.csv --corpus csv
+	$(CONVERT_DEVELOPMENT) $(CORPORA)/baved/manifest.csv --corpus csv
+	$(PY) scripts/explain_model.py models/default mfc_dataset/development \
+	    --method hirescam --layer layer1 --out results/explanations
 
 analyse: $(VENV)/full
 	test -n "$(CORPORA)" || { echo "name the folder of the corpora: make analyse CORPORA=DIR"; exit 2; }
