@@ -139,7 +139,9 @@ def test_a_stopped_run_is_finished_by_the_same_command(
     command = [sys.executable, ROOT / "scripts" / "preprocess_wavs.py", corpus, "--corpus",
                "folder", "--out", work / "mfc_dataset", "--maps", work / "maps", "--jobs", "1"]
     partial = work / "mfc_dataset" / "manifest.csv.partial"
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    # A shell's background jobs, such as these tests may be, are deaf to Ctrl-C.
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     while process.poll() is None:
         if partial.is_file() and partial.read_bytes().count(b"\n") > 6:
             process.send_signal(stop)

@@ -83,6 +83,7 @@ def test_ctrl_c_waits_for_what_would_swallow_it():
     """Python raises in a callback from C are lost; held back, the interrupt comes after."""
     code = """if True:
         import ctypes, os, signal
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job has none
         from voxsight.parallel import prepare_process, uninterrupted
         prepare_process()
         compare = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)(
