@@ -1,6 +1,7 @@
 """What tests share: sounds made here, a tiny model, and where real corpora are."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,29 @@ def script():
             cwd=cwd, capture_output=True, text=True, env={**os.environ, **environment})
 
     return run
+
+
+@pytest.fixture
+def chromium():
+    """Starts the browser with flags of its own; what it starts is closed afterwards."""
+    executable = shutil.which("chromium")
+    if not executable:
+        if os.environ.get("VOXSIGHT_REQUIRE_AUDIO"):
+            pytest.fail("chromium is not installed")
+        pytest.skip("chromium is not installed")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = []
+
+        def start(*flags):
+            started.append(playwright.chromium.launch(executable_path=executable, args=[
+                "--no-sandbox", "--autoplay-policy=no-user-gesture-required", *flags]))
+            return started[-1]
+
+        yield start
+        for browser in started:
+            browser.close()
 
 
 @pytest.fixture

@@ -216,12 +216,12 @@ def test_what_is_marked_is_as_loud_as_the_map():
 
     from voxsight.inspection import marked
 
-    window = types.SimpleNamespace(start_s=1.0, end_s=2.0)
+    window = types.SimpleNamespace(start_s=1.0, end_s=2.0, samples=np.ones(10))
     heat = np.zeros((1, 4, 10))
     heat[0, :, 5] = 0.4
-    sound = marked(np.ones(30), 10, [window], heat)
+    sound = marked([window], heat, 10)
     assert sound.shape == (20,) and sound[:10].max() == 0
-    assert sound[15] == pytest.approx(0.5, abs=0.51) and sound.max() == 1 and sound[18] == 0
+    assert sound.argmax() in (15, 16) and sound.max() == 1 and sound[18] == 0
 
 
 def test_an_older_model_says_what_it_lacks(script, tiny_model, tmp_path):

@@ -1,6 +1,4 @@
 import json
-import os
-import shutil
 
 import numpy as np
 import pytest
@@ -45,20 +43,8 @@ def test_only_the_commonest_values_have_a_colour():
 
 
 @pytest.fixture
-def browser():
-    executable = shutil.which("chromium")
-    if not executable:
-        if os.environ.get("VOXSIGHT_REQUIRE_AUDIO"):
-            pytest.fail("chromium is not installed")
-        pytest.skip("chromium is not installed")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=executable,
-            args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"])
-        yield chromium
-        chromium.close()
+def browser(chromium):
+    return chromium()
 
 
 def test_a_click_on_a_point_plays_its_recording(tmp_path, rng, browser):

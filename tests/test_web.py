@@ -41,21 +41,9 @@ def server(tmp_path_factory):
 
 
 @pytest.fixture
-def browser():
-    executable = shutil.which("chromium")
-    if not executable:
-        if os.environ.get("VOXSIGHT_REQUIRE_AUDIO"):
-            pytest.fail("chromium is not installed")
-        pytest.skip("chromium is not installed")
-    from playwright.sync_api import sync_playwright
-
-    microphone = f"--use-file-for-fake-audio-capture={MY_WAVS / 'slt_fox.wav'}"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable, args=[
-            "--no-sandbox", "--use-fake-device-for-media-stream", microphone,
-            "--use-fake-ui-for-media-stream", "--autoplay-policy=no-user-gesture-required"])
-        yield chromium
-        chromium.close()
+def browser(chromium):
+    return chromium("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+                    f"--use-file-for-fake-audio-capture={MY_WAVS / 'slt_fox.wav'}")
 
 
 @pytest.fixture

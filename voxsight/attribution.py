@@ -75,10 +75,13 @@ class Explainer:
 
     def log_odds(self, pictures):
         """Calibrated log-odds of female, shape (n,)."""
+        return self.model.config.calibration.evidence(self._raw_log_odds(pictures))
+
+    def _raw_log_odds(self, pictures):
         parts = [self._logits(pictures[i: i + _AT_ONCE])
                  for i in range(0, len(pictures), _AT_ONCE)]
         logits = np.concatenate(parts).astype(float)
-        return self.model.config.calibration.evidence(logits[:, 0] - logits[:, 1])
+        return logits[:, 0] - logits[:, 1]
 
     def _logits(self, pictures):
         if self._graphs:
@@ -92,8 +95,11 @@ class Explainer:
 
     def p_label(self, label):
         """The function from pictures to the calibrated probability of a label."""
-        sign = 1 if label == LABELS[0] else -1
-        return lambda pictures: 1 / (1 + np.exp(-np.clip(sign * self.log_odds(pictures), -60, 60)))
+        def p_label(pictures):
+            p_female = self.model.config.calibration.p_female(self._raw_log_odds(pictures))
+            return p_female if label == LABELS[0] else 1 - p_female
+
+        return p_label
 
     def maps(self, pictures, labels, method=Method()):
         """Evidence for a label over each picture, as coarse as the method gives it.

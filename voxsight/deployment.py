@@ -150,20 +150,37 @@ def _answer(item, *, classifier, outputs):
     return prediction
 
 
-class _Kept:
-    """What the outputs need of the windows of a recording, which may be hours long."""
+class KeptWindows:
+    """What is needed of the windows of a recording, which may be hours long.
 
-    def __init__(self, outputs, name, recipe):
-        self.outputs, self.name, self.recipe = outputs, name, recipe
+    Attributes
+    ----------
+    first : list of WindowAnswer
+        those that a heat map shows
+    all : list of WindowAnswer
+        without pictures and samples
+    """
+
+    def __init__(self):
         self.first, self.all = [], []
+
+    def append(self, window):
+        """Keep a window."""
+        if len(self.first) < MAX_WINDOWS:
+            self.first.append(window)
+        self.all.append(dataclasses.replace(window, picture=None, samples=None))
+
+
+class _Kept(KeptWindows):
+    def __init__(self, outputs, name, recipe):
+        super().__init__()
+        self.outputs, self.name, self.recipe = outputs, name, recipe
 
     def append(self, window):
         if self.outputs.pictures:
             path = Path(self.outputs.pictures) / f"{self.name}_{len(self.all)}.jpg"
             files.write_bytes(path, mfc.encode(window.picture, self.recipe))
-        if len(self.first) < MAX_WINDOWS:
-            self.first.append(window)
-        self.all.append(dataclasses.replace(window, picture=None, samples=None))
+        super().append(window)
 
 
 def draw_heat_map(path, prediction, windows, explainer, n_windows=None, method=SHIPPED):

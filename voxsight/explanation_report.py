@@ -23,7 +23,6 @@ from voxsight.report import interval, markdown_table
 METHODS = (*GRAPHS, *(Method(name, layer) for layer in LAYERS for name in CAMS
                       if Method(name, layer) not in (*GRAPHS, Method("hirescam"))),
            *(Method(name) for name in OCCLUSIONS))
-MEASURES = ("deletion", "insertion", "road_linear", "road_mean")
 CONTROLS = ("random", "amplitude")
 SANITY_PICTURES = 48
 SANITY_SEEDS = (0, 1, 2)

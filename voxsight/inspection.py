@@ -7,7 +7,6 @@ import numpy as np
 from voxsight import audio, files
 from voxsight.attribution import Explainer, Method
 from voxsight.deployment import MAX_WINDOWS, draw_heat_map, find_inputs
-from voxsight.errors import RecordingError
 from voxsight.parallel import progress
 from voxsight.prediction import PictureModel
 from voxsight.sensitivity import draw_sweeps, sweep
@@ -50,8 +49,9 @@ def inspect(paths, model, out, *, method=Method(), sweeps=False, quiet=False):
             base = Path(out) / item.name
             heat = draw_heat_map(f"{base}.png", prediction, windows, explainer, method=method)
             if heat is not None:
-                _write_marked(f"{base}_marked.wav", item.path, windows[:MAX_WINDOWS], heat,
-                              explainer.model.config.recipe.sample_rate)
+                rate = explainer.model.config.recipe.sample_rate
+                audio.write_wav(f"{base}_marked.wav", marked(windows[:MAX_WINDOWS], heat, rate),
+                                rate)
             if sweeps and heat is not None:
                 found = sweep(item.path, explainer.model)
                 files.write_json(f"{base}_sweeps.json", found)
@@ -59,7 +59,7 @@ def inspect(paths, model, out, *, method=Method(), sweeps=False, quiet=False):
         yield prediction
 
 
-def marked(samples, rate, windows, heat):
+def marked(windows, heat, rate):
     """A recording as loud as a map is strong at each time.
 
     Rows of a map are no frequencies alone, since the same rows show coefficients; what a
@@ -67,30 +67,25 @@ def marked(samples, rate, windows, heat):
 
     Parameters
     ----------
-    samples : np.ndarray [shape=(n,)]
-    rate : int
-        Hz
     windows : list of prediction.WindowAnswer
     heat : np.ndarray [shape=(len(windows), height, width)]
+    rate : int
+        of the windows' samples, Hz
 
     Returns
     -------
     np.ndarray [shape=(m,), float32]
-        up to the end of the last window
+        up to the end of the last window, silent where there was none
     """
-    end = min(len(samples), max(1, round(windows[-1].end_s * rate)))
-    times, gain = np.arange(end) / rate, np.zeros(end)
-    for window, profile in zip(windows, heat.mean(axis=1)):
+    # A picture shows its sound in the middle, between padding if the sound was short.
+    starts = [max(0, round(((w.start_s + w.end_s) * rate - len(w.samples)) / 2))
+              for w in windows]
+    end = max(start + len(w.samples) for start, w in zip(starts, windows))
+    sound, gain = np.zeros(end), np.zeros(end)
+    for start, window, profile in zip(starts, windows, heat.mean(axis=1)):
+        place = slice(start, start + len(window.samples))
         width = (window.end_s - window.start_s) / len(profile)
         centres = window.start_s + width * (np.arange(len(profile)) + 0.5)
-        inside = (times >= window.start_s) & (times < window.end_s)
-        gain[inside] = np.maximum(gain[inside], np.interp(times[inside], centres, profile))
-    return (samples[:end] * gain / (gain.max() or 1.0)).astype(np.float32)
-
-
-def _write_marked(path, recording, windows, heat, rate):
-    try:
-        samples, _ = audio.read(recording, rate)
-    except RecordingError:
-        return
-    audio.write_wav(path, marked(samples, rate, windows, heat), rate)
+        own = np.interp(np.arange(place.start, place.stop) / rate, centres, profile)
+        sound[place], gain[place] = window.samples, np.maximum(gain[place], own)
+    return (sound * gain / (gain.max() or 1.0)).astype(np.float32)

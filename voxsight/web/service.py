@@ -16,7 +16,7 @@ import soundfile
 
 from voxsight import audio
 from voxsight.attribution import Explainer
-from voxsight.deployment import MAX_WINDOWS, draw_heat_map
+from voxsight.deployment import KeptWindows, draw_heat_map
 from voxsight.errors import RecordingError
 from voxsight.parallel import available_cores
 from voxsight.prediction import PictureModel, Prediction
@@ -106,20 +106,19 @@ class Service:
             return path.read_bytes() if path.is_file() else None
 
 
-class _Kept:
-    """What a page needs of the windows of a recording; stops one that does not end."""
+class _Kept(KeptWindows):
+    """Tells how far the listening is, and stops a recording that does not end."""
 
     def __init__(self, path, heard_s):
-        self.path, self.first, self.all = path, [], []
+        super().__init__()
+        self.path = path
         self._tell, self._told = heard_s, time.monotonic()
 
     def append(self, window):
         if window.end_s > LONGEST_S:
             raise RecordingError(self.path, f"found more than {LONGEST_S / 3600:g} hours",
                                  "a shorter recording", "cut it, or use scripts/deploy_model.py")
-        if len(self.first) < MAX_WINDOWS:
-            self.first.append(window)
-        self.all.append(dataclasses.replace(window, picture=None, samples=None))
+        super().append(window)
         if self._tell and time.monotonic() - self._told > 0.2:
             self._told = time.monotonic()
             self._tell(window.end_s)
