@@ -241,3 +241,12 @@ def test_shipped_maps_beat_chance_on_real_voices(corpora):
     assert own[str(SHIPPED)]["deletion-random"]["value"] < -0.05
     assert own[str(SHIPPED)]["road_linear"]["value"] > 0.05
     assert abs(found["sanity"][str(SHIPPED)]["conv1"]["value"]) < 0.2
+
+
+def test_probabilities_of_both_labels(tiny_model, rng):
+    explainer = Explainer(PictureModel(tiny_model[0]))
+    pictures = rng.integers(0, 256, (3, 64, 64, 3), np.uint8)
+    female, male = (explainer.p_label(label)(pictures) for label in ("female", "male"))
+    np.testing.assert_allclose(female + male, 1)
+    np.testing.assert_allclose(np.log(female / male), explainer.log_odds(pictures))
+    assert np.abs(female - 0.5).min() > 1e-3
