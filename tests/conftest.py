@@ -13,12 +13,27 @@ import soundfile
 ROOT = Path(__file__).resolve().parent.parent
 MY_WAVS = ROOT / "my_wavs"
 
+# Two processes that compile the same function at once can leave numba's cache such that
+# whatever loads it crashes (seen with librosa.pyin); so a cache for each worker.
+os.environ["NUMBA_CACHE_DIR"] = str(
+    ROOT / ".pytest_cache" / f"numba-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}")
+
 
 def pytest_collection_modifyitems(items):
     missing = pytest.mark.skip(reason="VOXSIGHT_CORPORA does not name a folder of corpora")
     for item in items:
         if "corpora" in item.keywords and not os.environ.get("VOXSIGHT_CORPORA"):
             item.add_marker(missing)
+
+
+def praat_f0(samples, rate):
+    """Median pitch of the voiced frames by Praat's autocorrelation, Hz."""
+    import parselmouth
+
+    pitch = parselmouth.Sound(np.asarray(samples, float), rate).to_pitch(
+        pitch_floor=60, pitch_ceiling=500)
+    f0 = pitch.selected_array["frequency"]
+    return float(np.median(f0[f0 > 0]))
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from conftest import MY_WAVS
+from conftest import MY_WAVS, praat_f0
 from PIL import Image
 
 from voxsight import faithfulness, localisation, mfc, sanity, sensitivity
@@ -158,8 +158,7 @@ def test_pitch_and_formants_move_apart(spoken):
     found = {(name, x): own for name, x, own in sensitivity.versions(samples, rate)}
 
     def f0(own):
-        pitch, *_ = librosa.pyin(own, fmin=60, fmax=500, sr=rate)
-        return np.nanmedian(pitch)
+        return praat_f0(own, rate)
 
     def centroid(own):
         return float(librosa.feature.spectral_centroid(y=own, sr=rate).mean())
