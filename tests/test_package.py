@@ -24,7 +24,7 @@ ORDER = ["errors", "files", "parallel", "download", "audio", "speech", "resizing
          "comparison", "leaderboard", "analysis",
          "feature_report", "post_analysis", "projection", "embedding_stages",
          "chunks", "speakers", "clustering", "speaker_report",
-         "conversations", "recorder", "export", "samples", "web",
+         "conversations", "recorder", "live", "export", "samples", "web",
          "audiomnist_table", "commands", "__main__"]
 
 

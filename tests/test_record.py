@@ -1,47 +1,49 @@
+import contextlib
 import os
+import queue
 import shutil
+import signal
 import subprocess
+import sys
 
 import numpy as np
 import pytest
 import soundfile
-from conftest import MY_WAVS
+from conftest import MY_WAVS, ROOT
 
+from benchmarks.microphone import playing, virtual_microphone
+from voxsight import live
+from voxsight.prediction import Prediction
 from voxsight.recorder import level_warnings
 
-
-def pactl(*args, check=True):
-    return subprocess.run(["pactl", *args], check=check, capture_output=True, text=True)
+LIVE = [sys.executable, ROOT / "scripts/record_wav.py", "--live", "--yes"]
 
 
 @pytest.fixture(scope="module")
-def virtual_microphone():
-    """A PulseAudio sink whose monitor is the default microphone."""
+def microphone():
     missing = [name for name in ("pulseaudio", "pactl", "paplay") if not shutil.which(name)]
     if missing and not os.environ.get("VOXSIGHT_REQUIRE_AUDIO"):
         pytest.skip(f"{', '.join(missing)} not installed")
-    subprocess.run(["pulseaudio", "--start", "--exit-idle-time=-1"], check=True)
-    module = pactl("load-module", "module-null-sink", "sink_name=mic", "rate=48000").stdout.strip()
-    pactl("set-default-source", "mic.monitor")
-    yield "mic"
-    pactl("unload-module", module, check=False)
-    subprocess.run(["pulseaudio", "--kill"], check=False)
+    with virtual_microphone() as name:
+        yield name
+
+
+@pytest.fixture(scope="module")
+def woman(tmp_path_factory):
+    """A recording of a minute's length."""
+    looped = tmp_path_factory.mktemp("voice") / "looped.wav"
+    voice, rate = soundfile.read(MY_WAVS / "slt_fox.wav")
+    soundfile.write(looped, np.tile(voice, 20), rate)
+    return looped
 
 
 @pytest.mark.audio_device
 @pytest.mark.xdist_group("microphone")
 def test_a_voice_played_to_the_microphone_is_recorded_and_answered(
-        virtual_microphone, script, tmp_path):
-    looped = tmp_path / "looped.wav"
-    voice, rate = soundfile.read(MY_WAVS / "slt_fox.wav")
-    soundfile.write(looped, np.tile(voice, 20), rate)
-    player = subprocess.Popen(["paplay", "--device", virtual_microphone, looped])
-    try:
+        microphone, woman, script, tmp_path):
+    with playing(woman, microphone):
         done = script("record_wav", "--out", tmp_path / "voice.wav", "--seconds", "2.5", "--yes",
                       "--classify")
-    finally:
-        player.kill()
-        player.wait()
     assert done.returncode == 0, done.stderr
     assert "3 ...\n2 ...\n1 ...\nspeak now" in done.stderr
     recorded = soundfile.info(tmp_path / "voice.wav")
@@ -54,7 +56,7 @@ def test_a_voice_played_to_the_microphone_is_recorded_and_answered(
 
 @pytest.mark.audio_device
 @pytest.mark.xdist_group("microphone")
-def test_silence_is_warned_of_and_names_are_kept(virtual_microphone, script, tmp_path):
+def test_silence_is_warned_of_and_names_are_kept(microphone, script, tmp_path):
     path = tmp_path / "quiet.wav"
     done = script("record_wav", "--out", path, "--seconds", "0.5", "--yes")
     assert done.returncode == 0 and "the recording is silent" in done.stderr
@@ -65,6 +67,70 @@ def test_silence_is_warned_of_and_names_are_kept(virtual_microphone, script, tmp
     assert done.returncode == 0 and "Hz" in done.stdout
     done = script("record_wav", "--device", "no such thing", "--yes", "--out", tmp_path / "b.wav")
     assert done.returncode == 2 and "--device" in done.stderr and "inputs: " in done.stderr
+
+
+@pytest.mark.audio_device
+@pytest.mark.xdist_group("microphone")
+def test_live_answers_run_along_until_ctrl_c(microphone, woman, tmp_path):
+    out = tmp_path / "heard.wav"
+    running = subprocess.Popen([*LIVE, "--out", out], stdout=subprocess.PIPE, text=True,
+                            env={**os.environ, "PYTHONUNBUFFERED": "1",
+                                 "PYTHONIOENCODING": "ascii"})
+    before = [running.stdout.readline() for _ in range(8)]
+    with playing(woman, microphone):
+        during = []
+        while not (during and " female " in during[-1]) and len(during) < 40:
+            during.append(running.stdout.readline())
+        running.send_signal(signal.SIGINT)
+        after, _ = running.communicate()
+    assert running.returncode == 0
+    assert all("-100 dB  no_speech" in line for line in before)
+    assert before[-1].endswith(" ........\n"), "a mark for each quarter of a second"
+    assert " female " in during[-1] and during[-1].endswith("9\n")
+    assert during[-1].startswith("[####")
+    assert after.splitlines()[-1] == str(out)
+    samples, rate = soundfile.read(out)
+    quiet = round(len(before) * 0.25 * rate)
+    assert rate == 48_000 and not samples[:quiet].any() and np.abs(samples[quiet:]).max() > 0.1
+
+
+@pytest.mark.audio_device
+@pytest.mark.xdist_group("microphone")
+def test_live_answers_share_a_line_of_a_terminal(microphone):
+    ours, theirs = os.openpty()
+    with subprocess.Popen([*LIVE, "--seconds", "1"], stdout=theirs,
+                          env={**os.environ, "COLUMNS": "40"}) as running:
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # Linux says so when the other end has closed
+            while part := os.read(ours, 1000):
+                shown += part
+    os.close(ours)
+    assert running.returncode == 0
+    lines = shown.decode().split("\r")
+    assert lines[0] == "" and lines[-1] == "\n"
+    assert [line[:12] for line in lines[1:-1]] == ["[          ]"] * 4
+    assert all(line.endswith("\x1b[K") and len(line) < 40 + 3 for line in lines[1:-1])
+
+
+def test_answers_do_not_fall_behind():
+    """What came while an answer was made is heard at once."""
+    arrived = queue.SimpleQueue()
+    for i in range(10):
+        arrived.put((np.full(100, i, np.float32), float(i)))
+    samples, captured_at = live._newest(arrived, 300)
+    assert len(samples) == 1000 and captured_at == 9.0
+    assert samples[0] == 0 and samples[-1] == 9
+
+
+@pytest.mark.parametrize(("p_female", "label", "mark"), [
+    (0.0, "male", "0"), (0.49, "uncertain", "4"), (1.0, "female", "9"), (0.9, "no_speech", ".")])
+def test_marks_of_the_trace(p_female, label, mark):
+    moments = [live.Moment(end_s, 0.5, Prediction("", label, p_female), 0.0)
+               for end_s in np.arange(0.25, 12, 0.25)]
+    line = live.status_line(moments, live.DIGITS, width=200)
+    assert line.split()[-1] == 40 * mark, "ten seconds"
+    assert len(live.status_line(moments, live.DIGITS, width=60)) == 59
 
 
 def test_without_a_microphone(script, tmp_path):

@@ -169,9 +169,13 @@ def write_wav(path, samples, rate):
     """Write mono samples in [-1, 1] as 16-bit PCM WAV; what is outside is clipped."""
     from voxsight.files import replacing
 
-    integers = np.clip(np.round(samples * 32768.0), -32768, 32767).astype(np.int16)
     with replacing(path) as temporary:
-        soundfile.write(temporary, integers, rate, subtype="PCM_16", format="WAV")
+        soundfile.write(temporary, as_pcm16(samples), rate, subtype="PCM_16", format="WAV")
+
+
+def as_pcm16(samples):
+    """Samples in [-1, 1] as int16; what is outside is clipped."""
+    return np.clip(np.round(samples * 32768.0), -32768, 32767).astype(np.int16)
 
 
 def to_mono(block):

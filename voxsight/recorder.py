@@ -1,5 +1,6 @@
 """A recording from the microphone, through PortAudio."""
 
+import contextlib
 import dataclasses
 import sys
 import time
@@ -61,11 +62,7 @@ def record(path, seconds=1.0, rate=48_000, device=None, countdown=3):
     UsageError
         if there is no microphone, no PortAudio, or the device cannot do this
     """
-    sounddevice = _sounddevice()
-    try:
-        sounddevice.check_input_settings(device=device, channels=1, samplerate=rate)
-    except (sounddevice.PortAudioError, ValueError) as error:
-        raise UsageError(_no_input(device, rate, error)) from error
+    sounddevice = _checked_sounddevice(device, rate)
     _count_down(countdown)
     try:
         samples = sounddevice.rec(round(seconds * rate), samplerate=rate, channels=1,
@@ -76,6 +73,39 @@ def record(path, seconds=1.0, rate=48_000, device=None, countdown=3):
     write_wav(path, samples, rate)
     peak = float(np.abs(samples).max())
     return Take(str(path), peak, level_warnings(peak))
+
+
+@contextlib.contextmanager
+def input_stream(rate, device, size, arrive):
+    """Hear a microphone while the block runs.
+
+    Parameters
+    ----------
+    rate : int
+        Hz
+    device : int or str, optional
+    size : int
+        samples at a time
+    arrive : callable
+        is given, in another thread, float32 samples of shape (size,) and when the last of them
+        was captured, as `time.monotonic` counts
+
+    Raises
+    ------
+    UsageError
+        if there is no microphone, no PortAudio, or the device cannot do this
+    """
+    sounddevice = _checked_sounddevice(device, rate)
+
+    def callback(samples, frames, times, status):
+        age_s = max(0.0, times.currentTime - times.inputBufferAdcTime - frames / rate)
+        arrive((samples[:, 0].copy(), time.monotonic() - age_s))
+
+    try:
+        with sounddevice.InputStream(rate, size, device, 1, "float32", "low", callback=callback):
+            yield
+    except sounddevice.PortAudioError as error:
+        raise UsageError(_no_input(device, rate, error)) from error
 
 
 def level_warnings(peak):
@@ -100,6 +130,16 @@ def _count_down(seconds):
         print(f"{left} ...", file=sys.stderr, flush=True)
         time.sleep(1)
     print("speak now", file=sys.stderr, flush=True)
+
+
+def _checked_sounddevice(device, rate):
+    """The library, if the device records at this rate."""
+    sounddevice = _sounddevice()
+    try:
+        sounddevice.check_input_settings(device=device, channels=1, samplerate=rate)
+    except (sounddevice.PortAudioError, ValueError) as error:
+        raise UsageError(_no_input(device, rate, error)) from error
+    return sounddevice
 
 
 def _sounddevice():

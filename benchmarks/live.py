@@ -1,0 +1,54 @@
+"""How long after a sound its answer stands in the terminal."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from statistics import median
+
+import numpy as np
+import soundfile
+
+from benchmarks import processes
+from benchmarks.microphone import playing, virtual_microphone
+
+TIMES = 5
+
+
+def measure(work):
+    """Rows of the table."""
+    voice, rate = soundfile.read(processes.ROOT / "my_wavs/slt_fox.wav")
+    soundfile.write(work / "voice.wav", np.tile(voice, 20), rate)
+    with virtual_microphone() as microphone:
+        found = [_delays(work / "voice.wav", microphone) for _ in range(TIMES)]
+    seen, answered = (median(delays) for delays in zip(*found))
+    slowest = max(s for s, _ in found)
+    yield {"what": "live: from the start of playing to a line that has heard it",
+           "bar": "under 0.5 s", "found": f"{seen:.2f} s",
+           "note": f"median of {TIMES}, slowest {slowest:.2f} s; with the start of the player"}
+    yield {"what": "live: from the start of playing to the right label", "bar": "",
+           "found": f"{answered:.2f} s", "note": f"median of {TIMES}; the label waits for "
+           "as much speech as it needs to be sure"}
+
+
+def _delays(path, microphone):
+    """Seconds until the level, and until the label, is seen."""
+    live = subprocess.Popen([sys.executable, processes.ROOT / "scripts/record_wav.py", "--live"],
+                            stdout=subprocess.PIPE, text=True, cwd=processes.ROOT,
+                            env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    try:
+        for _ in range(8):  # two seconds of silence
+            live.stdout.readline()
+        with playing(path, microphone):
+            start, seen = time.perf_counter(), None
+            for line in live.stdout:
+                delay = time.perf_counter() - start
+                if seen is None and line.startswith("[###"):
+                    seen = delay
+                if "] " in line and " female " in line:
+                    return seen, delay
+        raise AssertionError("the stream ended before an answer")
+    finally:
+        live.send_signal(signal.SIGINT)
+        live.wait()
