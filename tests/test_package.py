@@ -10,14 +10,13 @@ from conftest import ROOT
 SCRIPTS = sorted(path.stem for path in (ROOT / "scripts").glob("*.py"))
 MODULES = sorted((ROOT / "voxsight").rglob("*.py"))
 # A module may import from those before it, never from those after.
-ORDER = ["errors", "files", "parallel", "download", "audio", "speech", "resizing", "recipes",
-         "mfc", "corpora", "splits", "vocoder", "degradation", "augmentation", "ecapa",
+ORDER = ["errors", "files", "parallel", "cluster", "download", "audio", "speech", "resizing",
+         "recipes", "mfc", "corpora", "splits", "vocoder", "degradation", "augmentation", "ecapa",
          "embeddings",
          "datasets", "listening", "convert", "evaluation", "calibration", "onnx_graph",
          "checkpoint", "second_opinion", "network", "resuming", "learner", "model_card", "training",
-         "pitch", "prediction", "properties", "features", "fitting", "classifiers", "models",
-         "answering",
-         "timeline",
+         "pitch", "prediction", "shards", "properties", "features", "fitting", "classifiers",
+         "models", "answering", "timeline",
          "explanation", "attribution", "faithfulness", "sanity", "localisation",
          "display", "class_means", "deployment", "assessment", "report", "conditions",
          "robustness", "explanation_report", "sensitivity", "inspection",

@@ -166,9 +166,25 @@ def find_model(model):
     So the shipped model is found from wherever a script is run, and in what was installed
     from a wheel. A second opinion (``FOLDER+ENCODER``) is not part of the folder's name.
     """
-    folder, package = split_model(model)[0], Path(__file__).resolve().parent
-    places = (folder, package.parent / folder, package / "shipped" / folder)
-    return next((place for place in places if place.is_dir()), folder)
+    folder = split_model(model)[0]
+    return next((place for place in (folder, *_own_places(folder)) if place.is_dir()), folder)
+
+
+def located(model):
+    """The name of a model for a process that runs in another folder, or on another machine.
+
+    One of the project or the package keeps its name, since each machine has it.
+    """
+    folder, encoder = split_model(model)
+    found = find_model(model).resolve()
+    if found not in [place.resolve() for place in _own_places(folder)]:
+        folder = found
+    return f"{folder}+{encoder}" if encoder else str(folder)
+
+
+def _own_places(folder):
+    package = Path(__file__).resolve().parent
+    return package.parent / folder, package / "shipped" / folder
 
 
 def split_model(model):

@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import os
 import zlib
+from collections import deque
 
 import numpy as np
 import soxr
@@ -12,6 +13,7 @@ import soxr
 from voxsight import files, mfc
 from voxsight.audio import undecodable
 from voxsight.augmentation import altered_copies as altered
+from voxsight.cluster import AHEAD, connected
 from voxsight.datasets import DatasetWriter
 from voxsight.embeddings import MARGIN_S, RATE, find_encoder
 from voxsight.errors import RecordingError
@@ -30,15 +32,15 @@ class Conversion:
 
 
 def convert(utterances, recipe, out, maps, *, root, altered_copies=0.0, teacher=None, jobs=None,
-            quiet=False):
+            dask=None, shard=None, quiet=False):
     """Write the pictures of a corpus, its manifest and its maps.
 
     Parameters
     ----------
     utterances : list of corpora.Utterance
     recipe : recipes.Recipe
-    out, maps : str or os.PathLike
-        folders to write to
+    out, maps : str or path
+        folders to write to, or URLs that fsspec knows
     root : str or os.PathLike
         folder of the corpus; random choices are seeded by the paths below it, so that
         they do not depend on where the corpus lies
@@ -49,6 +51,10 @@ def convert(utterances, recipe, out, maps, *, root, altered_copies=0.0, teacher=
         encoder that hears the voice of each picture, key of `embeddings.ENCODERS`
     jobs : int, optional
         processes; the cores available by default
+    dask : str, optional
+        address of a Dask cluster whose workers do the work, and write the pictures
+    shard : shards.Shard, optional
+        convert its share of the recordings only, to where `shards.merge_datasets` finds it
     quiet : bool
         no progress bar
 
@@ -64,22 +70,81 @@ def convert(utterances, recipe, out, maps, *, root, altered_copies=0.0, teacher=
     settings = {"recipe": recipe.to_dict(), "augment": altered_copies}
     if teacher:
         settings["teacher"] = teacher
+    if shard:
+        settings["shard"] = shard.to_dict(len(utterances))
+        utterances, out = shard.share_of(utterances), shard.place(out)
+        maps = f"{out}/maps"
     make = functools.partial(_picture_maker, recipe, os.path.abspath(root), altered_copies,
                              teacher)
     failures = []
     with (files.only_writer(out),
           contextlib.closing(DatasetWriter(out, maps, settings)) as writer):
         todo = [u for u in utterances if os.path.abspath(u.path) not in writer.done]
-        results = ordered_map(make, todo, jobs, lambda lost: undecodable(lost.path))
-        for result in progress(results, len(todo), desc="MFC pictures", unit="recording",
-                               quiet=quiet):
-            if isinstance(result, RecordingError):
-                failures.append(result)
-            else:
-                writer.add(*result)
+        done = _converted_by(dask, make, todo, writer) if dask else _converted_here(
+            ordered_map(make, todo, jobs, _lost), writer)
+        for error in progress(done, len(todo), desc="MFC pictures", unit="recording",
+                              quiet=quiet):
+            failures += [error] if error else []
         writer.finish()
     return Conversion(len(writer.rows), len(todo) - len(failures),
                       len(utterances) - len(todo), tuple(failures))
+
+
+def _lost(utterance):
+    return undecodable(utterance.path)
+
+
+def _converted_here(results, writer):
+    """Store each result; yields the error of each recording, or None."""
+    for result in results:
+        failed = isinstance(result, RecordingError)
+        if not failed:
+            writer.add(*result)
+        yield result if failed else None
+
+
+def _converted_by(address, make, todo, writer):
+    """Let the workers of a cluster store their results; yields as `_converted_here`.
+
+    The names of pictures are numbered over all recordings, so a worker is told them when
+    those before have been counted; what it writes then never passes through this process.
+    """
+    todo = [dataclasses.replace(u, path=os.path.abspath(u.path)) for u in todo]
+    folder = files.absolute(writer.folder)
+    with connected(address) as cluster:
+        writing = deque()
+        for future in cluster.futures(make, todo, _lost):
+            results = cluster.submit(_without_jpegs, future).result()
+            for result in results:
+                if not isinstance(result, RecordingError):
+                    writer.name(result[0])
+            writing.append((results, cluster.submit(_write, future, results, folder)))
+            if len(writing) > AHEAD:
+                yield from _logged(*writing.popleft(), writer)
+        for results, written in writing:
+            yield from _logged(results, written, writer)
+
+
+def _logged(results, written, writer):
+    written.result()
+    for result in results:
+        failed = isinstance(result, RecordingError)
+        if not failed:
+            writer.log(*result)
+        yield result if failed else None
+
+
+def _without_jpegs(results):
+    return [result if isinstance(result, RecordingError) else (result[0], result[2])
+            for result in results]
+
+
+def _write(results, named, folder):
+    """Pictures of some recordings under the names in their rows."""
+    for result, name in zip(results, named):
+        if not isinstance(result, RecordingError):
+            for row, jpeg in zip(name[0], result[1]):
+                files.write_bytes(f"{folder}/{row['image']}", jpeg)
 
 
 def _picture_maker(recipe, root, altered_copies, teacher):

@@ -214,17 +214,17 @@ class DatasetWriter:
 
     Parameters
     ----------
-    folder, maps : str or os.PathLike
-        where pictures and maps go
+    folder, maps : str or path
+        where pictures and maps go; URLs too
     settings : dict
         contents of ``recipe.json``; a ``teacher`` named there gives every picture an
         embedding
     """
 
     def __init__(self, folder, maps, settings):
-        self.folder, self.maps = Path(folder), Path(maps)
+        self.folder, self.maps = files.location(folder), files.location(maps)
         self._manifest = self.folder / "manifest.csv"
-        self._partial = self.folder / "manifest.csv.partial"
+        self._partial = files.partial_of(self._manifest)
         self._beside = self.folder / ".tmp-picture"
         self._claim(settings)
         self.rows = self._take_up()
@@ -235,24 +235,39 @@ class DatasetWriter:
 
     def add(self, rows, jpegs, embeddings=()):
         """Store the pictures of one recording; `rows` lack their ``image``."""
+        self.name(rows)
+        for row, jpeg in zip(rows, jpegs):
+            self._store(jpeg, self.folder / row["image"])
+        self.log(rows, embeddings)
+
+    def name(self, rows):
+        """Give the pictures of one recording their names, the next that are free."""
+        for row in rows:
+            row["image"] = f"{row['gender']}_{self._counts[row['gender']]}.jpg"
+            self._counts[row["gender"]] += 1
+
+    def log(self, rows, embeddings=()):
+        """Remember that the pictures of one recording, named before, are stored."""
         if self._embeddings:
             self._embeddings.write(np.asarray(embeddings, np.float16).tobytes())
             self._embeddings.flush()
-        for row, jpeg in zip(rows, jpegs):
-            row["image"] = f"{row['gender']}_{self._counts[row['gender']]}.jpg"
-            self._counts[row["gender"]] += 1
-            self._beside.write_bytes(jpeg)
-            os.replace(self._beside, self.folder / row["image"])
         self._log.write("".join(files.csv_line(row[c] for c in COLUMNS) for row in rows))
         self._log.flush()
         self.rows += rows
+
+    def _store(self, jpeg, path):
+        if not isinstance(path, Path):
+            files.write_bytes(path, jpeg)
+            return
+        self._beside.write_bytes(jpeg)
+        self._beside.replace(path)
 
     def finish(self):
         """Give the manifest its name and write one map per gender."""
         self._log.close()
         files.write_csv(self._manifest, COLUMNS, self.rows)
         self._partial.unlink()
-        base = self.folder.resolve().parent
+        base = self.folder.resolve().parent if isinstance(self.folder, Path) else None
         for gender in GENDERS:
             files.write_json(self.maps / f"{gender}.json", {
                 f"{self.folder.name}/{row['image']}": portable_path(row["source"], base)
@@ -270,11 +285,16 @@ class DatasetWriter:
             raise UsageError(f"{path}: found pictures made with other settings, expected "
                              "those of this command; choose another --out or remove the "
                              "folder")
+        if not path.is_file():
+            self._partial.unlink(missing_ok=True)  # that of a dataset which is gone
         files.write_json(path, settings)
 
     def _open_embeddings(self, teacher):
         if teacher is None:
             return None
+        if not isinstance(self.folder, Path):
+            raise UsageError(f"{self.folder}: found a URL, expected a folder of this machine for "
+                             "what a teacher hears; name one with --out")
         file = open(_embeddings_path(self.folder, teacher), "ab")
         # A killed run may have written embeddings of pictures that are made again.
         file.truncate(len(self.rows) * 2 * ENCODERS[teacher].size)
@@ -293,6 +313,6 @@ class DatasetWriter:
 
 
 def portable_path(path, base):
-    """`path` with ``/``, relative to the folder `base` or, outside it, absolute."""
+    """`path` with ``/``, relative to the folder `base` or, outside it or without, absolute."""
     path = Path(os.path.abspath(path))
-    return (path.relative_to(base) if path.is_relative_to(base) else path).as_posix()
+    return (path.relative_to(base) if base and path.is_relative_to(base) else path).as_posix()

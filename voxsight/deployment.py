@@ -11,7 +11,8 @@ from pathlib import Path
 from voxsight import files, mfc
 from voxsight.attribution import SHIPPED, Explainer
 from voxsight.audio import undecodable
-from voxsight.checkpoint import CONFIG, find_model, load_config
+from voxsight.checkpoint import CONFIG, find_model, load_config, located
+from voxsight.cluster import connected
 from voxsight.corpora import sound_files
 from voxsight.errors import RecordingError
 from voxsight.explanation import enlarge, scaled
@@ -26,11 +27,15 @@ FEW = 8  # recordings answered sooner than more processes would be started
 
 @dataclasses.dataclass(frozen=True)
 class Outputs:
-    """Folders to write to besides the rows; None is not written."""
+    """Folders, or URLs of such, to write to besides the rows; None is not written."""
 
     heatmaps: str | os.PathLike | None = None
     pictures: str | os.PathLike | None = None
     timelines: str | os.PathLike | None = None
+
+    def located(self):
+        """The same for a process that runs in another folder."""
+        return Outputs(*[place and files.absolute(place) for place in dataclasses.astuple(self)])
 
     @property
     def wanted(self):
@@ -40,11 +45,15 @@ class Outputs:
 
 @dataclasses.dataclass(frozen=True)
 class Input:
-    """One row to come: a recording and the name of the files that belong to it."""
+    """One row to come: a recording, as given, and the name of the files that belong to it."""
 
     path: str
     name: str
     error: str = ""
+
+    def located(self):
+        """The same for a process that runs in another folder."""
+        return dataclasses.replace(self, path=os.path.abspath(self.path))
 
 
 def find_inputs(paths):
@@ -77,7 +86,7 @@ def find_inputs(paths):
 
 
 def deploy(paths, model, *, outputs=Outputs(), csv=None, min_confidence=None, jobs=None,
-           quiet=False):
+           dask=None, shard=None, quiet=False):
     """Classify recordings.
 
     Parameters
@@ -92,6 +101,10 @@ def deploy(paths, model, *, outputs=Outputs(), csv=None, min_confidence=None, jo
     min_confidence : float, optional
     jobs : int, optional
         processes; the cores available by default
+    dask : str, optional
+        address of a Dask cluster whose workers answer, and write the outputs
+    shard : shards.Shard, optional
+        answer for its share of the recordings only, with rows where `shards.merge` finds them
     quiet : bool
         no progress bar
 
@@ -109,6 +122,8 @@ def deploy(paths, model, *, outputs=Outputs(), csv=None, min_confidence=None, jo
     if outputs.wanted:
         check_shows_pictures(config, model)
     inputs = find_inputs(paths)
+    if shard:
+        inputs, csv = shard.share_of(inputs), csv and shard.place(csv)
     settings = [files.sha256(find_model(model) / CONFIG), min_confidence,
                 dataclasses.asdict(outputs)]
     with files.only_writer(csv) if csv else contextlib.nullcontext():
@@ -116,14 +131,26 @@ def deploy(paths, model, *, outputs=Outputs(), csv=None, min_confidence=None, jo
         done = journal.take_up([item.path for item in inputs])
         yield from done
         todo = inputs[len(done):]
-        few = len(todo) < FEW
-        make = functools.partial(_answerer, str(model), min_confidence, outputs, alone=few)
-        answers = ordered_map(make, todo, 1 if few else jobs, _lost)
+        answers = _answers(todo, model, min_confidence, outputs, jobs, dask)
         for prediction in progress(answers, len(todo), desc="recordings", unit="recording",
-                                   quiet=quiet or few):
+                                   quiet=quiet or len(todo) < FEW):
             journal.add(prediction)
             yield prediction
         journal.finish()
+
+
+def _answers(todo, model, min_confidence, outputs, jobs, dask):
+    if not dask:
+        few = len(todo) < FEW
+        make = functools.partial(_answerer, str(model), min_confidence, outputs, alone=few)
+        yield from ordered_map(make, todo, 1 if few else jobs, _lost)
+        return
+    make = functools.partial(_answerer, located(model), min_confidence, outputs.located(),
+                             alone=False)
+    with connected(dask) as cluster:
+        answers = cluster.map(make, [item.located() for item in todo], _lost)
+        for item, answer in zip(todo, answers):
+            yield dataclasses.replace(answer, path=item.path)
 
 
 def _lost(item):
@@ -143,10 +170,10 @@ def _answer(item, *, classifier, outputs):
     kept = _Kept(outputs, item.name, classifier.config.recipe)
     prediction = classifier.answer(item.path, keep=kept)
     if kept.all and outputs.timelines:
-        _write_timeline(Path(outputs.timelines), item.name, timeline(kept.all, classifier))
+        _write_timeline(outputs.timelines, item.name, timeline(kept.all, classifier))
     if kept.first and outputs.heatmaps:
-        draw_heat_map(Path(outputs.heatmaps) / f"{item.name}.png", prediction, kept.first,
-                      Explainer(classifier), len(kept.all))
+        path = files.location(outputs.heatmaps) / f"{item.name}.png"
+        draw_heat_map(path, prediction, kept.first, Explainer(classifier), len(kept.all))
     return prediction
 
 
@@ -178,7 +205,7 @@ class _Kept(KeptWindows):
 
     def append(self, window):
         if self.outputs.pictures:
-            path = Path(self.outputs.pictures) / f"{self.name}_{len(self.all)}.jpg"
+            path = files.location(self.outputs.pictures) / f"{self.name}_{len(self.all)}.jpg"
             files.write_bytes(path, mfc.encode(window.picture, self.recipe))
         super().append(window)
 
@@ -226,6 +253,7 @@ def draw_heat_map(path, prediction, windows, explainer, n_windows=None, method=S
 
 
 def _write_timeline(folder, name, segments):
+    folder = files.location(folder)
     files.write_csv(folder / f"{name}.csv", ("start_s", "end_s", "label", "p_female"), segments)
     channel = name.replace(" ", "_")  # RTTM separates its fields by spaces
     lines = [f"SPEAKER {channel} 1 {s['start_s']:.3f} {s['end_s'] - s['start_s']:.3f} <NA> <NA> "
@@ -253,7 +281,7 @@ class _Journal:
         """Predictions of an interrupted run that stand at the head of this one."""
         if self._path is None:
             return []
-        partial = Path(f"{self._path}.partial")
+        partial = files.partial_of(self._path)
         partial.parent.mkdir(parents=True, exist_ok=True)
         done = []
         if partial.is_file():

@@ -15,22 +15,70 @@ from voxsight.errors import UsageError
 SEAL = "sha256"  # key of the digests in sealed JSON
 
 
+def location(path):
+    """Where to read or write, on this machine or elsewhere.
+
+    Parameters
+    ----------
+    path : path or str
+        a URL that fsspec knows, such as ``s3://bucket/folder``, is one of elsewhere
+
+    Returns
+    -------
+    pathlib.Path or upath.UPath
+
+    Raises
+    ------
+    UsageError
+        if universal_pathlib, or what it needs for this kind of URL, is not installed
+    """
+    if "://" not in str(path):
+        return Path(path)
+    try:
+        from fsspec.core import url_to_fs
+        from upath import UPath
+
+        url_to_fs(str(path))  # asks for the package of this protocol
+    except (ImportError, ValueError) as error:
+        raise UsageError(f"{path}: found {error}, expected a place that fsspec can reach; run "
+                         "pip install 'voxsight[cluster]', and the package of the protocol, "
+                         "such as s3fs") from error
+    return UPath(path)
+
+
+def absolute(path):
+    """`path` for a process that may run in another folder; a URL is so already."""
+    return str(path) if "://" in str(path) else os.path.abspath(path)
+
+
+def partial_of(path):
+    """A local file to add to while `path` is in the making, beside it where that is local."""
+    if isinstance(location(path), Path):
+        return Path(f"{path}.partial")
+    return _own_place() / f"{_hashed(str(path))}.partial"
+
+
 @contextlib.contextmanager
 def replacing(path):
     """Give a temporary path beside `path` that takes its place on success.
 
     Parameters
     ----------
-    path : str or os.PathLike
-        the file to appear; its folder is made when missing
+    path : str or path
+        the file to appear; its folder is made when missing. To a URL it is sent at the end
 
     Yields
     ------
     Path
         where to write; removed again if the block raises
     """
-    path = Path(path)
+    path = location(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    if not isinstance(path, Path):
+        with tempfile.TemporaryDirectory() as folder:
+            yield (temporary := Path(folder) / path.name)
+            path.write_bytes(temporary.read_bytes())
+        return
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix=path.suffix)
     os.close(handle)
     try:
@@ -58,10 +106,8 @@ def only_writer(path):
     UsageError
         if another run writes there
     """
-    place = Path(tempfile.gettempdir()) / f"voxsight-{getattr(os, 'getuid', getpass.getuser)()}"
-    place.mkdir(mode=0o700, exist_ok=True)
-    name = hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()
-    with open(place / f"{name[:32]}.lock", "a") as file:
+    name = _hashed(path if "://" in str(path) else os.path.realpath(path))
+    with open(_own_place() / f"{name}.lock", "a") as file:
         try:
             _lock(file)
         except OSError as error:
@@ -84,7 +130,7 @@ def write_json(path, value, indent=1):
 
 def read_json(path):
     """Value stored in the JSON file `path`."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    return json.loads(location(path).read_text(encoding="utf-8"))
 
 
 def write_sealed_json(path, values, names=()):
@@ -173,7 +219,8 @@ def write_csv(path, columns, rows):
 
 def read_csv(path):
     """Rows of the CSV file `path` as dictionaries."""
-    with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+    with location(path).open(newline="", encoding="utf-8-sig",
+                             errors="surrogateescape") as file:
         return list(csv.DictReader(file))
 
 
@@ -181,6 +228,17 @@ def sha256(path):
     """Hexadecimal SHA-256 digest of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _own_place():
+    """A folder for what this user's runs tell each other."""
+    place = Path(tempfile.gettempdir()) / f"voxsight-{getattr(os, 'getuid', getpass.getuser)()}"
+    place.mkdir(mode=0o700, exist_ok=True)
+    return place
+
+
+def _hashed(text):
+    return hashlib.sha256(os.fsencode(text)).hexdigest()[:32]
 
 
 def _lock(file):

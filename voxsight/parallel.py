@@ -15,7 +15,7 @@ from itertools import islice
 
 KEPT_BYTES = 32 * 2**20  # freed memory up to this stays with the process
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # options of mallopt(3)
-_work = None
+_work, _expendable = None, False
 
 
 def available_cores():
@@ -134,7 +134,7 @@ def cpu_limit(seconds):
     What it was working on is then lost alone. In other processes, and where there are no
     interval timers, nothing happens.
     """
-    armed = _work is not None and hasattr(signal, "setitimer")
+    armed = _expendable and hasattr(signal, "setitimer")
     if armed:
         signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
@@ -142,6 +142,12 @@ def cpu_limit(seconds):
     finally:
         if armed:
             signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def be_expendable():
+    """Say that this process may die of what it works on: its work is done by another."""
+    global _expendable
+    _expendable = True
 
 
 def progress(items, total, *, desc, unit, quiet=False):
@@ -198,6 +204,7 @@ def _start(make_function):
     with contextlib.suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
+        be_expendable()
         _work = make_function()
     except Exception as error:
         # Raised here it would only break the pool; raised by a call it reaches the parent.

@@ -7,7 +7,7 @@ promises), no_speech. A label says how corpora labelled voices like this one.
 import json
 import sys
 
-from voxsight.commands.runner import count, one_line, report, say, share
+from voxsight.commands.runner import add_scale_flags, count, one_line, report, say, share
 
 
 def configure(parser):
@@ -22,6 +22,7 @@ def configure(parser):
     parser.add_argument("--jobs", type=count, help="processes; all cores by default")
     parser.add_argument("--min-confidence", type=share, metavar="P",
                         help="answer uncertain below it; by default what the model promises")
+    add_scale_flags(parser, "FILE")
 
 
 def run(args):
@@ -29,11 +30,13 @@ def run(args):
 
     prepare_process()
     from voxsight.deployment import Outputs, deploy
+    from voxsight.shards import Shard
 
     predictions = []
     answers = deploy(args.paths, args.model, csv=args.csv, jobs=args.jobs, quiet=args.quiet,
                      outputs=Outputs(args.heatmaps, args.pictures, args.timeline),
-                     min_confidence=args.min_confidence)
+                     min_confidence=args.min_confidence, dask=args.dask,
+                     shard=args.shard and Shard(*args.shard))
     for prediction in answers:
         predictions.append(prediction)
         if prediction.error or not args.json:

@@ -3,7 +3,7 @@
 Run it again after an interruption: what is done is not redone.
 """
 
-from voxsight.commands.runner import amount, count, parse_size, report
+from voxsight.commands.runner import add_scale_flags, amount, count, parse_size, report
 
 
 def configure(parser):
@@ -14,7 +14,8 @@ def configure(parser):
                              "train_model.py --teacher")
     parser.add_argument("--recipe", default="voxsight", choices=["voxsight", "audiomnist"],
                         help="how pictures are made (%(default)s)")
-    parser.add_argument("--out", default="mfc_dataset", help="folder for pictures (%(default)s)")
+    parser.add_argument("--out", default="mfc_dataset",
+                        help="folder for pictures, or a URL that fsspec knows (%(default)s)")
     parser.add_argument("--maps", default="maps", help="folder for the maps (%(default)s)")
     parser.add_argument("--subset", help="LibriSpeech subset, or a CSV's corpus")
     parser.add_argument("--speakers", type=count, help="only so many speakers")
@@ -29,6 +30,7 @@ def configure(parser):
     parser.add_argument("--teacher", choices=["resemblyzer"],
                         help="encoder that hears the voice of each picture, for "
                              "train_model.py --teacher")
+    add_scale_flags(parser, "OUT")
 
 
 def run(args):
@@ -41,6 +43,7 @@ def run(args):
     from voxsight.convert import convert
     from voxsight.corpora import read_corpus
     from voxsight.recipes import RECIPES
+    from voxsight.shards import Shard
 
     recipe = RECIPES[args.recipe]
     if args.size:
@@ -51,7 +54,7 @@ def run(args):
     root = source.parent if source.is_file() else source
     done = convert(utterances, recipe, args.out, args.maps, root=root,
                    altered_copies=args.augment, teacher=args.teacher, jobs=args.jobs,
-                   quiet=args.quiet)
+                   dask=args.dask, shard=args.shard and Shard(*args.shard), quiet=args.quiet)
     for failure in done.failures:
         report(failure)
     print(f"{args.out}: {done.pictures} pictures; {done.recordings} recordings converted, "

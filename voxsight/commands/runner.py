@@ -13,6 +13,7 @@ COMMANDS = {
     "download": "download_corpus.py",
     "record": "record_wav.py",
     "preprocess": "preprocess_wavs.py",
+    "merge": "merge_shards.py",
     "train": "train_model.py",
     "evaluate": "evaluate_model.py",
     "explain": "explain_model.py",
@@ -105,6 +106,23 @@ def amount(text):
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 0 on")
     return value
+
+
+def add_scale_flags(parser, out):
+    """Flags of the commands that many machines can share; `out` is what each writes to."""
+    parser.add_argument("--dask", metavar="ADDRESS",
+                        help="scheduler of a Dask cluster, such as tcp://HOST:8786, whose workers "
+                             "do the work and write the files")
+    parser.add_argument("--shard", type=_shard, metavar="K/N",
+                        help=f"do the K-th of N shares only, into {out}.parts; "
+                             "merge_shards.py makes one of them")
+
+
+def _shard(text):
+    number, _, total = text.partition("/")
+    if not (number.isdecimal() and total.isdecimal() and 1 <= int(number) <= int(total)):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected K/N with K from 1 to N, such as 2/4")
+    return int(number), int(total)
 
 
 def add_encoder_flags(parser):

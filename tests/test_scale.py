@@ -1,0 +1,235 @@
+"""Many machines: a real Dask scheduler with two workers, and shards that are merged."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import MY_WAVS, ROOT
+from distributed import Client
+from test_convert import contents
+from test_parallel import make
+from test_survival import rows_so_far
+
+from voxsight import cluster, convert, files, shards
+from voxsight.corpora import read_corpus
+from voxsight.errors import UsageError
+from voxsight.recipes import RECIPES
+
+pytestmark = pytest.mark.xdist_group("scale")
+DASK = [sys.executable, "-m", "dask"]
+PREPROCESS = [sys.executable, ROOT / "scripts/preprocess_wavs.py"]
+
+
+class Machines:
+    """A scheduler and workers, a process group each."""
+
+    def __init__(self, folder):
+        self._stack = contextlib.ExitStack()
+        self._environment = {
+            **os.environ, "PYTHONPATH": str(ROOT / "tests"),
+            # Of a task on which two workers died the third is spared.
+            "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}
+        self._log = self._stack.enter_context(open(folder / "log", "w"))
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            host, port = free.getsockname()
+        self.address = f"tcp://{host}:{port}"
+        self._started("scheduler", "--host", host, "--port", str(port))
+        self.workers = [self.worker() for _ in range(2)]
+
+    def _started(self, *command):
+        process = subprocess.Popen([*DASK, *command, "--no-dashboard"], start_new_session=True,
+                                   env=self._environment, stdout=self._log, stderr=self._log)
+        self._stack.callback(self.kill, process)
+        return process
+
+    def worker(self):
+        """A worker that is started again when it dies."""
+        return self._started("worker", self.address, "--nworkers", "1", "--nthreads", "1")
+
+    @staticmethod
+    def kill(process):
+        """With the one that would start it again."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def close(self):
+        self._stack.close()
+
+
+@pytest.fixture(scope="module")
+def machines(tmp_path_factory):
+    with contextlib.closing(Machines(tmp_path_factory.mktemp("dask"))) as found:
+        with Client(found.address, timeout=60, set_as_default=False) as client:
+            client.wait_for_workers(2, timeout=60)
+        yield found
+
+
+def preprocess(corpus, work, *flags):
+    return [*PREPROCESS, corpus, "--corpus", "folder", "--out", f"{work}/mfc_dataset", "--maps",
+            f"{work}/maps", "--augment", "1.5", *flags]
+
+
+@pytest.fixture
+def corpus(gendered_folder):
+    root = gendered_folder(speakers=16)
+    (root / "male" / "m1" / "broken.wav").write_bytes(b"RIFF but no sound")
+    return root
+
+
+def test_pictures_of_a_cluster_of_which_a_worker_is_killed(machines, corpus, tmp_path):
+    """The bytes are those of one process."""
+    whole = subprocess.run(preprocess(corpus, tmp_path / "whole", "--jobs", "1"),
+                           capture_output=True, text=True)
+    process = subprocess.Popen(preprocess(corpus, tmp_path / "cluster", "--dask",
+                                          machines.address),
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None:
+        if len(machines.workers) == 2 and rows_so_far(tmp_path / "cluster") > 30:
+            machines.kill(machines.workers.pop())
+    said, errors = process.communicate()
+    assert len(machines.workers) == 1, "the other was killed while the work went on"
+    machines.workers.append(machines.worker())
+    assert whole.returncode == process.returncode == 1, errors
+    assert "broken.wav" in errors
+    assert said.split(": ")[1] == whole.stdout.split(": ")[1]
+    assert (found := contents(tmp_path / "cluster")) == contents(tmp_path / "whole")
+
+    # As a run leaves it that is stopped half way.
+    manifest = tmp_path / "cluster/mfc_dataset/manifest.csv"
+    lines = manifest.read_text().splitlines(keepends=True)
+    manifest.rename(f"{manifest}.partial").write_text("".join(lines[: len(lines) // 2]))
+    again = subprocess.run(preprocess(corpus, tmp_path / "cluster", "--dask", machines.address),
+                           capture_output=True, text=True)
+    assert " 0 done before" not in again.stdout and "1 failed" in again.stdout
+    assert contents(tmp_path / "cluster") == found
+
+
+def test_answers_of_a_cluster(machines, script, tmp_path):
+    """Rows, heat maps, pictures and timelines, in folders named as from elsewhere."""
+    voices = tmp_path / "voices"
+    shutil.copytree(MY_WAVS, voices)
+    (voices / "broken.wav").write_bytes(b"RIFF but no sound")
+    there = os.path.relpath(tmp_path, ROOT)
+    outputs = {"--heatmaps": "h", "--pictures": "p", "--timeline": "t"}
+    here = script("deploy_model", voices, "--csv", tmp_path / "here.csv", *[
+        x for flag, name in outputs.items() for x in (flag, tmp_path / "here" / name)])
+    done = script("deploy_model", os.path.relpath(voices, ROOT), "--csv", tmp_path / "there.csv",
+                  "--dask", machines.address, *[
+                      x for flag, name in outputs.items()
+                      for x in (flag, f"file://{tmp_path}/there/{name}" if name != "t"
+                                else f"{there}/there/{name}")])
+    assert here.returncode == done.returncode == 1, done.stderr
+    rows = (tmp_path / "there.csv").read_text()
+    assert rows.replace(there, str(tmp_path)) == (tmp_path / "here.csv").read_text()
+    assert contents(tmp_path / "there") == contents(tmp_path / "here")
+    assert len(contents(tmp_path / "there")) > 3 * 8
+
+
+def test_an_item_on_which_workers_die_is_lost_alone(machines):
+    deadly = (3, 40)
+    with cluster.connected(machines.address) as ready:
+        found = list(ready.map(lambda: make(deadly), list(range(60)), lambda i: f"lost {i}"))
+    assert found == [f"lost {i}" if i in deadly else i * i for i in range(60)]
+
+
+def test_without_a_scheduler_or_workers(script, machines, monkeypatch, tmp_path):
+    done = script("deploy_model", MY_WAVS, "--dask", "tcp://127.0.0.1:9")
+    assert done.returncode == 2 and "dask scheduler" in done.stderr
+    assert "Traceback" not in done.stderr
+    monkeypatch.setattr(cluster.voxsight, "__version__", "9.9")
+    with pytest.raises(UsageError, match=r"expected voxsight 9\.9"), cluster.connected(
+            machines.address):
+        pass
+
+
+def test_pictures_at_a_url(gendered_folder):
+    """A file system that only fsspec reaches."""
+    utterances = read_corpus(root := gendered_folder(), "folder")
+    done = convert.convert(utterances, RECIPES["voxsight"], "memory://bucket/mfc_dataset",
+                           "memory://bucket/maps", root=root, quiet=True)
+    local = root.parent / "local"
+    convert.convert(utterances, RECIPES["voxsight"], local / "mfc_dataset", local / "maps",
+                    root=root, quiet=True)
+    there = files.location("memory://bucket")
+    expected = contents(local)
+    found = {name: (there / name).read_bytes() for name in expected}
+    maps = [name for name in expected if name.startswith("maps")]
+    for name in maps:  # the recordings do not lie at the URL
+        sources = json.loads(found.pop(name))
+        assert sorted(set(sources.values())) == [u.path for u in utterances
+                                                 if u.gender in name.split("/")[1].split(".")]
+        assert [Path(path).is_absolute() for path in sources.values()] == len(sources) * [True]
+        assert list(sources) == list(json.loads(expected.pop(name)))
+    assert found == expected and done.pictures == len(expected) - 2
+    again = convert.convert(utterances, RECIPES["voxsight"], "memory://bucket/mfc_dataset",
+                            "memory://bucket/maps", root=root, quiet=True)
+    assert (again.recordings, again.already_done) == (0, len(utterances))
+
+
+def test_what_a_url_lacks_is_said():
+    with pytest.raises(UsageError, match="voxsight\\[cluster\\]"):
+        files.location("nowhere://bucket/a")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+@pytest.mark.parametrize("n", [0, 1, 5, 100])
+def test_shares_are_the_whole_and_alike(n, count):
+    shares = [shards.Shard(k, count).share_of(list(range(n))) for k in range(1, count + 1)]
+    assert [item for share in shares for item in share] == list(range(n))
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+def test_shards_of_a_dataset(gendered_folder, tmp_path):
+    """Merged, they are what one run leaves, byte for byte."""
+    utterances = read_corpus(root := gendered_folder(speakers=4), "folder")[1:]
+
+    def converted(place, **options):
+        convert.convert(utterances, RECIPES["voxsight"], place / "mfc_dataset", place / "maps",
+                        root=root, altered_copies=1.0, teacher="resemblyzer", jobs=1, quiet=True,
+                        **options)
+
+    out, maps = tmp_path / "parts/mfc_dataset", tmp_path / "parts/maps"
+    converted(tmp_path / "whole")
+    converted(tmp_path / "parts", shard=shards.Shard(2, 2))
+    with pytest.raises(UsageError, match="run --shard 1/2"):
+        shards.merge(out, maps)
+    converted(tmp_path / "parts", shard=shards.Shard(1, 2))
+    n = shards.merge(out, maps, quiet=True)
+    shutil.rmtree(tmp_path / "parts/mfc_dataset.parts")
+    merged = contents(tmp_path / "parts")
+    assert merged == contents(tmp_path / "whole")
+    assert n == sum(name.endswith(".jpg") for name in merged) > 2 * len(utterances)
+
+
+def test_shards_of_answers(script, tmp_path):
+    whole, parts = tmp_path / "whole.csv", tmp_path / "parts.csv"
+    script("deploy_model", MY_WAVS, "--csv", whole)
+    for k in (1, 2):
+        script("deploy_model", MY_WAVS, "--csv", parts, "--shard", f"{k}/2")
+    assert "8 rows" in script("merge_shards", parts).stdout
+    assert parts.read_bytes() == whole.read_bytes()
+    shutil.copy(tmp_path / "parts.csv.parts/1of2.csv", tmp_path / "parts.csv.parts/1of4.csv")
+    done = script("merge_shards", parts)
+    assert done.returncode == 2 and "expected those of 4 shards" in done.stderr
+    done = script("merge_shards", tmp_path / "other.csv")
+    assert done.returncode == 2 and "--shard K/N" in done.stderr
+    done = script("deploy_model", MY_WAVS, "--shard", "3/2")
+    assert done.returncode == 2 and "K from 1 to N" in done.stderr
+
+
+def test_shards_of_two_corpora_are_not_merged(gendered_folder, tmp_path):
+    for k, speakers in ((1, 2), (2, 4)):
+        root = gendered_folder(tmp_path / str(speakers), speakers)
+        convert.convert(read_corpus(root, "folder"), RECIPES["voxsight"], tmp_path / "d",
+                        tmp_path / "maps", root=root, shard=shards.Shard(k, 2), quiet=True)
+    with pytest.raises(UsageError, match="another corpus"):
+        shards.merge(tmp_path / "d", tmp_path / "maps")
+    assert not (tmp_path / "d").exists() and not (tmp_path / "maps").exists()
