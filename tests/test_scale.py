@@ -1,6 +1,7 @@
 """Many machines: a real Dask scheduler with two workers, and shards that are merged."""
 
 import contextlib
+import functools
 import json
 import os
 import shutil
@@ -34,7 +35,6 @@ class Machines:
         self._stack = contextlib.ExitStack()
         self._environment = {
             **os.environ, "PYTHONPATH": str(ROOT / "tests"),
-            # Of a task on which two workers died the third is spared.
             "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}
         self._log = self._stack.enter_context(open(folder / "log", "w"))
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -133,10 +133,12 @@ def test_answers_of_a_cluster(machines, script, tmp_path):
     assert len(contents(tmp_path / "there")) > 3 * 8
 
 
-def test_an_item_on_which_workers_die_is_lost_alone(machines):
+def test_an_item_on_which_processes_die_is_lost_alone(machines):
     deadly = (3, 40)
     with cluster.connected(machines.address) as ready:
-        found = list(ready.map(lambda: make(deadly), list(range(60)), lambda i: f"lost {i}"))
+        found = list(ready.map(functools.partial(make, deadly, (23,)), list(range(60)),
+                               "lost {}".format))
+    deadly += (23,)
     assert found == [f"lost {i}" if i in deadly else i * i for i in range(60)]
 
 

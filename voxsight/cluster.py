@@ -1,6 +1,7 @@
 """Work on many items by the workers of a Dask cluster, results in the order of the items."""
 
 import contextlib
+import multiprocessing
 import threading
 import uuid
 from collections import deque
@@ -8,12 +9,12 @@ from itertools import islice
 
 import voxsight
 from voxsight.errors import UsageError
-from voxsight.parallel import be_expendable
+from voxsight.parallel import Workers
 
 CHUNK = 64  # items of a task at most
 AHEAD = 3  # tasks per thread of the cluster that wait or have not been asked for
 SCHEDULER_S, WORKER_S = 5, 30  # to wait for a scheduler, and for a worker of it
-_lock, _functions = threading.Lock(), {}
+_own = threading.local()
 
 
 @contextlib.contextmanager
@@ -35,7 +36,7 @@ def connected(address):
         if there is no scheduler or no worker, or a worker lacks this version of voxsight
     """
     try:
-        from distributed import Client
+        from distributed import Client, KilledWorker
     except ModuleNotFoundError as error:
         raise UsageError("distributed is not installed, expected it for --dask; run: pip install "
                          "'voxsight[cluster]'") from error
@@ -47,7 +48,12 @@ def connected(address):
                          "scheduler") from error
     with client:
         _check_workers(client, address)
-        yield Cluster(client)
+        try:
+            yield Cluster(client)
+        except KilledWorker as error:
+            raise UsageError(f"--dask {address}: found that several workers went ({error}), "
+                             "expected them to stay; see their logs, and give them more "
+                             "memory") from error
 
 
 class Cluster:
@@ -64,8 +70,7 @@ class Cluster:
     def map(self, make_function, items, lost):
         """As `parallel.ordered_map`, by the workers.
 
-        What a worker was working on when it died is done again by another; an item on which
-        several died is `lost`.
+        What a worker was working on when it went is done again by another.
         """
         for future in self.futures(make_function, items, lost):
             yield from future.result()
@@ -78,52 +83,35 @@ class Cluster:
         distributed.Future
             of a list of results, in the order of the items
         """
-        work = (uuid.uuid4().hex, make_function)
+        work = (uuid.uuid4().hex, make_function, lost)
         threads = sum(self._client.nthreads().values())
         size = max(1, min(CHUNK, len(items) // (threads * AHEAD)))
         chunks = (items[i: i + size] for i in range(0, len(items), size))
-        waiting = deque()
-        while True:
-            waiting += [(chunk, self.submit(_call_all, *work, chunk))
-                        for chunk in islice(chunks, AHEAD * threads - len(waiting))]
-            if not waiting:
-                return
-            yield self._survived(work, *waiting.popleft(), lost)
+        waiting = deque(self.submit(_results, *work, chunk)
+                        for chunk in islice(chunks, AHEAD * threads))
+        while waiting:
+            yield waiting.popleft()
+            waiting += [self.submit(_results, *work, chunk) for chunk in islice(chunks, 1)]
 
     def submit(self, function, *args):
         """The future of a function, which may be given futures."""
         return self._client.submit(function, *args, pure=False)
 
-    def _survived(self, work, chunk, future, lost):
-        """The future of a chunk; where workers died of it, of its items one by one."""
-        if not _killed(future):
-            return future
-        alone = [self.submit(_call_all, *work, [item]) for item in chunk]
-        return self.submit(_joined, [
-            [lost(item)] if _killed(future) else future for item, future in zip(chunk, alone)])
 
+def _results(name, make_function, lost, items):
+    """Runs on the workers, each of whose threads has a process of its own for the items.
 
-def _killed(future):
-    """Whether workers died of a task; waits for its end."""
-    from distributed import KilledWorker
-
-    return isinstance(future.exception(), KilledWorker)
-
-
-def _joined(results):
-    return [result for part in results for result in part]
-
-
-def _call_all(name, make_function, items):
-    """Runs on the workers, which keep the last functions: making one may load a model."""
-    be_expendable()
-    with _lock:
-        if name not in _functions:
-            if len(_functions) > 1:
-                _functions.pop(next(iter(_functions)))
-            _functions[name] = make_function()
-        function = _functions[name]
-    return [function(item) for item in items]
+    A decoder that dies then takes neither the worker nor the tasks that wait there with it.
+    """
+    if getattr(_own, "name", None) != name:
+        if hasattr(_own, "workers"):
+            _own.workers.stop()
+        # Dask's workers are daemons, which may have no children, lest they outlive them; the
+        # children of `Workers` end with their parent.
+        multiprocessing.current_process()._config["daemon"] = False
+        # Forked, they would inherit locks that other threads of the worker hold.
+        _own.name, _own.workers = name, Workers(make_function, 1, "spawn")
+    return _own.workers.results(items, _own.workers.submit(items), lost)
 
 
 def _check_workers(client, address):

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import functools
+import multiprocessing
 import os
 import signal
 import sys
@@ -15,7 +16,7 @@ from itertools import islice
 
 KEPT_BYTES = 32 * 2**20  # freed memory up to this stays with the process
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # options of mallopt(3)
-_work, _expendable = None, False
+_work = None
 
 
 def available_cores():
@@ -70,7 +71,7 @@ def ordered_map(make_function, items, jobs=None, lost=None):
         return
     size = max(1, min(16, len(items) // (jobs * 4)))
     chunks = (items[i: i + size] for i in range(0, len(items), size))
-    workers = _Workers(make_function, jobs)
+    workers = Workers(make_function, jobs)
     try:
         # Sent a few at a time, so that neither results nor suspects pile up.
         waiting = deque((chunk, workers.submit(chunk)) for chunk in islice(chunks, 4 * jobs))
@@ -134,7 +135,7 @@ def cpu_limit(seconds):
     What it was working on is then lost alone. In other processes, and where there are no
     interval timers, nothing happens.
     """
-    armed = _expendable and hasattr(signal, "setitimer")
+    armed = _work is not None and hasattr(signal, "setitimer")
     if armed:
         signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
@@ -144,12 +145,6 @@ def cpu_limit(seconds):
             signal.setitimer(signal.ITIMER_PROF, 0)
 
 
-def be_expendable():
-    """Say that this process may die of what it works on: its work is done by another."""
-    global _expendable
-    _expendable = True
-
-
 def progress(items, total, *, desc, unit, quiet=False):
     """A tqdm bar on stderr around an iterable; none when quiet."""
     from tqdm import tqdm
@@ -157,14 +152,26 @@ def progress(items, total, *, desc, unit, quiet=False):
     return tqdm(items, total=total, desc=desc, unit=unit, disable=quiet)
 
 
-class _Workers:
-    """Processes that are replaced when one of them dies, and one apart for suspects."""
+class Workers:
+    """Processes that are replaced when one of them dies, and one apart for suspects.
 
-    def __init__(self, make_function, jobs):
+    Parameters
+    ----------
+    make_function : callable
+        called once in each process; returns the function of one item
+    jobs : int
+        processes
+    start : {"spawn", "fork", "forkserver"}, optional
+        how they are started; the system's way by default
+    """
+
+    def __init__(self, make_function, jobs, start=None):
         self._make_function, self._jobs = make_function, jobs
+        self._context = multiprocessing.get_context(start)
         self._pool, self._apart = self._started(jobs), None
 
     def submit(self, chunk):
+        """Future of the results of a list of items, for `results`."""
         try:
             return self._pool.submit(_call_all, chunk)
         except BrokenProcessPool:
@@ -189,9 +196,10 @@ class _Workers:
             return lost(item)
 
     def _started(self, jobs):
-        return ProcessPoolExecutor(jobs, initializer=_start, initargs=(self._make_function,))
+        return ProcessPoolExecutor(jobs, self._context, _start, (self._make_function,))
 
     def stop(self):
+        """End the processes."""
         for pool in (self._pool, self._apart):
             if pool is not None:
                 pool.shutdown(wait=True, cancel_futures=True)
@@ -204,7 +212,6 @@ def _start(make_function):
     with contextlib.suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        be_expendable()
         _work = make_function()
     except Exception as error:
         # Raised here it would only break the pool; raised by a call it reaches the parent.
