@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -203,21 +204,45 @@ def test_a_killed_training_goes_on(script, dataset, tmp_path):
                 tensor, load_file(tmp_path / "whole" / "weights.safetensors")[name], atol=1e-3)
 
 
+def test_two_processes_reach_the_accuracy_of_one(script, dataset, tmp_path):
+    """Killed and taken up again between; gloo carries what they tell each other."""
+    command = [dataset, "--arch", "resnet18", "--weights", "none", "--head-epochs", "1", "--epochs",
+               "3", "--batch", "16", "--lr", "1e-3", "--quiet", "--out"]
+    assert script("train_model", *command, tmp_path / "one", cwd=tmp_path).returncode == 0
+    launch = [sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--cpu",
+              "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no",
+              "--dynamo_backend", "no", "--main_process_port", "0"]
+    stored = kill_in("everything", [*command, tmp_path / "two"], tmp_path / "two", tmp_path,
+                     launch)
+    known = marked_history(stored)
+    done = subprocess.run([*launch, ROOT / "scripts/train_model.py", *command, tmp_path / "two"],
+                          cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0 and "starting anew" not in done.stderr, done.stderr
+    assert done.stdout.count("validation recordings") == 1, "one of them says it"
+    one, two = rows_of(tmp_path / "one"), rows_of(tmp_path / "two")
+    assert two[0]["train_loss"] == "123.0" and 1 < known < len(two) == len(one)
+    for row, other in zip(one[1:], two[1:]):  # they see the same pictures, half of each batch
+        assert float(row["train_loss"]) == pytest.approx(float(other["train_loss"]), rel=0.1)
+    for name in ("one", "two"):
+        assert json.loads((tmp_path / name / "config.json").read_text())[
+            "figures"]["accuracy"]["value"] == 1.0
+
+
 def test_a_damaged_state_is_left_alone(tmp_path, capsys):
     (tmp_path / NAME).write_bytes(b"cut")
     assert Epochs(1, tmp_path, "settings").begin("head") == 0
     assert "starting anew" in capsys.readouterr().err
 
 
-def kill_in(phase, command, out, cwd):
-    process = subprocess.Popen([sys.executable, ROOT / "scripts" / "train_model.py", *command],
-                               cwd=cwd)
+def kill_in(phase, command, out, cwd, launch=(sys.executable,)):
+    process = subprocess.Popen([*launch, ROOT / "scripts" / "train_model.py", *command], cwd=cwd,
+                               start_new_session=True)
     stored = out / NAME
     while process.poll() is None:
         if stored.is_file():
             with safe_open(stored, "pt") as file:
                 if json.loads(file.metadata()["about"])["phase"] == phase:
-                    process.kill()
+                    os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
     return stored
 

@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from voxsight import mfc
 from voxsight.checkpoint import LABELS, Architecture, load_weights
+from voxsight.data_parallel import is_first, processes
 from voxsight.errors import UsageError
 from voxsight.resuming import Epochs
 
@@ -86,7 +87,8 @@ def make_learner(pictures, valid, size, config, *, embeddings=None, log_dir=None
         get_y=lambda i: torch.from_numpy(targets[i]), splitter=IndexSplitter(valid),
         batch_tfms=[Normalize.from_stats(Architecture.mean, Architecture.std),
                     JitterRows(config.row_jitter), MaskBands(config.augment)])
-    batch = min(config.batch, len(pictures) - len(valid))  # an unfilled one would be dropped
+    # An unfilled one would be dropped.
+    batch = max(1, min(config.batch, len(pictures) - len(valid)) // processes())
     dls = block.dataloaders(range(len(pictures)), bs=batch, num_workers=0)
     outputs = len(LABELS) + targets.shape[1] - 1
     learn = vision_learner(
@@ -375,8 +377,8 @@ def _torchvision_name(key):
 
 
 def _callbacks(log_dir, quiet):
-    callbacks = [_Progress(quiet), _Bfloat16()]
-    if log_dir is not None:
+    callbacks = [_Progress(quiet or not is_first()), _Bfloat16()]
+    if log_dir is not None and is_first():
         from fastai.callback.tensorboard import TensorBoardCallback
 
         callbacks.append(TensorBoardCallback(str(log_dir), trace_model=False, log_preds=False))

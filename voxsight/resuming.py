@@ -10,6 +10,7 @@ from fastai.callback.core import Callback
 from fastai.torch_core import set_seed
 
 from voxsight import files
+from voxsight.data_parallel import is_first
 
 NAME = "unfinished.safetensors"
 _MODEL, _OPTIMISER = "model.", "optimiser."
@@ -72,7 +73,8 @@ class Epochs(Callback):
         """Draw as an uninterrupted run would in this epoch."""
         self._going = True
         set_seed(self.seed + len(self.rows))
-        self.dls.train.rng = random.Random(self.seed + len(self.rows))
+        loader = getattr(self.dls.train, "dl", self.dls.train)  # of one that several share
+        loader.rng = random.Random(self.seed + len(self.rows))
 
     def after_epoch(self):
         """Keep the row of this epoch, and the state after it."""
@@ -82,7 +84,7 @@ class Epochs(Callback):
         names = self.recorder.metric_names[1:-1]
         values = map(float, self.recorder.values[-1])
         self.rows.append({"epoch": len(self.rows), "phase": self.phase} | dict(zip(names, values)))
-        if self.file is not None:
+        if self.file is not None and is_first():
             self._store()
 
     def _store(self):
@@ -91,7 +93,8 @@ class Epochs(Callback):
         smooth = self.recorder.smooth_loss
         about = {"settings": self.settings, "phase": self.phase, "history": self.rows,
                  "smooth_loss": [smooth.count, float(smooth.val)]}
-        tensors = {_MODEL + name: t.contiguous() for name, t in self.model.state_dict().items()}
+        model = getattr(self.model, "module", self.model)  # of one that several share
+        tensors = {_MODEL + name: t.contiguous() for name, t in model.state_dict().items()}
         for i, (_, _, state, _) in enumerate(self.opt.all_params()):
             tensors |= {f"{_OPTIMISER}{i}.{key}": torch.as_tensor(value).contiguous()
                         for key, value in state.items() if not isinstance(value, bool)}

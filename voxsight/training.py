@@ -1,5 +1,6 @@
 """From a folder of pictures to a model folder: split, train, calibrate, measure, save."""
 
+import contextlib
 import dataclasses
 import hashlib
 import shlex
@@ -21,6 +22,7 @@ from voxsight.checkpoint import (
     save_model,
 )
 from voxsight.corpora import GENDERS, UNLABELLED
+from voxsight.data_parallel import is_first, share_training
 from voxsight.datasets import (
     altered_copies_of,
     read_dataset,
@@ -41,7 +43,8 @@ FEW_SPEAKERS = 20  # that validate
 def train(dataset, out, config, *, argv=(), quiet=False):
     """Train a model on a dataset and write its folder.
 
-    A training that was stopped goes on after its last finished epoch.
+    A training that was stopped goes on after its last finished epoch. Processes that train
+    together share every batch, and the first of them writes the model.
 
     Parameters
     ----------
@@ -57,8 +60,8 @@ def train(dataset, out, config, *, argv=(), quiet=False):
 
     Returns
     -------
-    checkpoint.ModelConfig
-        of the model written
+    checkpoint.ModelConfig or None
+        of the model written; None in all processes but the first
 
     Raises
     ------
@@ -66,7 +69,7 @@ def train(dataset, out, config, *, argv=(), quiet=False):
         if the dataset, the split or the weights are not usable, or another run writes to
         `out`
     """
-    with files.only_writer(out):
+    with files.only_writer(out) if is_first() else contextlib.nullcontext():
         return _train(dataset, out, config, argv, quiet)
 
 
@@ -83,8 +86,11 @@ def _train(dataset, out, config, argv, quiet):
         embeddings = _around_the_middle(embeddings, kept, valid)
     learn = make_learner(kept, valid, size, config, log_dir=Path("runs") / Path(out).name,
                          embeddings=embeddings, quiet=quiet)
+    share_training(learn)
     epochs = Epochs(config.seed, out, _settings(config, kept, valid))
     history = fit(learn, config, epochs)
+    if not is_first():
+        return None
     if config.teacher:
         label_by_embedding(learn, _towards_female(embeddings, kept, valid, config.teacher))
     held_out = {kept[i].source for i in valid}

@@ -1,7 +1,8 @@
 """Fine-tune a ResNet on a dataset of MFC pictures: the head first, then everything.
 
 The split is by speaker unless said otherwise; the result says how many speakers the two
-sides share. Writes weights (safetensors), an ONNX graph, config, card and history.
+sides share. Writes weights (safetensors), an ONNX graph, config, card and history. Under
+`accelerate launch` the processes share every batch.
 """
 
 import json
@@ -22,7 +23,8 @@ def configure(parser):
     parser.add_argument("--head-epochs", type=int, default=2, help="epochs with the body frozen")
     parser.add_argument("--epochs", type=int, default=1, help="epochs of everything")
     parser.add_argument("--lr", type=float, help="highest learning rate (2e-3)")
-    parser.add_argument("--batch", type=count, default=64, help="pictures per step (%(default)s)")
+    parser.add_argument("--batch", type=count, default=64,
+                        help="pictures per step, of all processes together (%(default)s)")
     parser.add_argument("--size", type=parse_size, metavar="HxW",
                         help="pixels that the network sees; the pictures' own by default")
     parser.add_argument("--augment", type=share, default=0.0, metavar="FRACTION",
@@ -46,6 +48,8 @@ def run(args):
     fields = TrainConfig.__dataclass_fields__
     config = TrainConfig(**{name: getattr(args, name) for name in fields})
     model = train(args.dataset, args.out, config, argv=args.command_line, quiet=args.quiet)
+    if model is None:  # the first of several processes says it
+        return
     if args.json:
         print(json.dumps({"figures": model.figures, "training": model.training}))
         return
