@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = ("conversion", "deployment", "web", "live", "growth", "training")
+PARTS = ("conversion", "deployment", "web", "live", "scale", "growth", "training")
 
 
 def main():

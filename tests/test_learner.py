@@ -204,6 +204,7 @@ def test_a_killed_training_goes_on(script, dataset, tmp_path):
                 tensor, load_file(tmp_path / "whole" / "weights.safetensors")[name], atol=1e-3)
 
 
+@pytest.mark.xdist_group("processes")  # with which the others need not wait
 def test_two_processes_reach_the_accuracy_of_one(script, dataset, tmp_path):
     """Killed and taken up again between; gloo carries what they tell each other."""
     command = [dataset, "--arch", "resnet18", "--weights", "none", "--head-epochs", "1", "--epochs",

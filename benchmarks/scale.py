@@ -1,0 +1,129 @@
+"""Hours of sound per core and hour, with processes, a Dask cluster and shards."""
+
+import contextlib
+import csv
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from benchmarks import processes, sounds
+from voxsight.cluster import connected
+
+RECORDINGS, SECONDS = 400, 12.0  # as long as those of LibriSpeech
+TASKS = 20_000  # recordings that cost nothing, for what the cluster costs
+TRAIN = ("--arch", "resnet34", "--weights", "none", "--head-epochs", "0", "--batch", "64")
+
+
+def measure(work):
+    """Rows of the table."""
+    heard_s = RECORDINGS * SECONDS
+    corpus = _corpus(work / "corpus")
+    with _cluster(work) as address:
+        ways = {"1 process": ("--jobs", "1"), "2 processes": ("--jobs", "2"),
+                "Dask, 2 workers": ("--dask", address)}
+        commands = {"pictures": _preprocess(corpus, work / "out"),
+                    "answers": ("deploy_model", corpus, "--csv", work / "out/answers.csv")}
+        for what, command in commands.items():
+            for way, flags in ways.items():
+                shutil.rmtree(work / "out", ignore_errors=True)
+                run = processes.script(*command, *flags)
+                yield {"what": f"{what}, {way}", "bar": "",
+                       "found": f"{heard_s / run.seconds:.0f} times real time",
+                       "note": f"{run.seconds:.1f} s, largest process {run.peak_mib:.0f} MiB"}
+        yield _cost_of_cluster(address)
+    processes.script(*_preprocess(corpus, work / "pictures"))
+    yield _size(work / "pictures/mfc_dataset", heard_s)
+    yield _merging(work, corpus)
+    yield from _training(work)
+
+
+def _corpus(folder):
+    for i, path in enumerate(sounds.voices(folder / "all", RECORDINGS, SECONDS)):
+        target = folder / ("female", "male")[i % 2] / f"s{i % 20}" / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(target)
+    (folder / "all").rmdir()
+    return folder
+
+
+def _preprocess(corpus, work):
+    return ("preprocess_wavs", corpus, "--corpus", "folder", "--out", work / "mfc_dataset",
+            "--maps", work / "maps")
+
+
+@contextlib.contextmanager
+def _cluster(work):
+    """Address of a scheduler with two workers of one thread."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    host, port = address.split(":")
+    commands = [("scheduler", "--host", host, "--port", port),
+                ("worker", f"tcp://{address}", "--nworkers", "2", "--nthreads", "1")]
+    with open(work / "dask.log", "w") as log, contextlib.ExitStack() as stack:
+        for command in commands:
+            process = subprocess.Popen([sys.executable, "-m", "dask", *command, "--no-dashboard"],
+                                       stdout=log, stderr=log, cwd=processes.ROOT,
+                                       env={**os.environ, "PYTHONPATH": str(processes.ROOT)})
+            stack.callback(process.wait)
+            stack.callback(process.terminate)
+        yield f"tcp://{address}"
+
+
+def _cost_of_cluster(address):
+    items = list(map(str, range(TASKS)))
+    with connected(address) as cluster:
+        list(cluster.map(_nothing, items[:1000], str))  # starts the processes
+        started = time.perf_counter()
+        list(cluster.map(_nothing, items, str))
+        seconds = time.perf_counter() - started
+    return {"what": "recordings that one client hands out, with no work in them", "bar": "",
+            "found": f"{TASKS / seconds:.0f}/s", "note": f"{TASKS} in {seconds:.1f} s, the "
+            "workers beside it on the same 2 cores"}
+
+
+def _nothing():
+    return str.upper
+
+
+def _size(folder, heard_s):
+    sizes = [path.stat().st_size for path in folder.glob("*.jpg")]
+    return {"what": "pictures of an hour of sound", "bar": "",
+            "found": f"{len(sizes) / heard_s * 3600:.0f}",
+            "note": f"{sum(sizes) / heard_s * 3600 / 1e6:.1f} MB, and "
+                    f"{(folder / 'manifest.csv').stat().st_size / heard_s * 3600 / 1e6:.1f} MB "
+                    "of manifest"}
+
+
+def _merging(work, corpus):
+    out = work / "sharded/mfc_dataset"
+    for k in (1, 2):
+        processes.script(*_preprocess(corpus, work / "sharded"), "--shard", f"{k}/2")
+    run = processes.script("merge_shards", out, "--maps", work / "sharded/maps")
+    pictures = len(list(out.glob("*.jpg")))
+    return {"what": "merge of two shards", "bar": "", "found": f"{pictures / run.seconds:.0f} "
+            "pictures/s", "note": f"{pictures} in {run.seconds:.1f} s"}
+
+
+def _training(work):
+    """Seconds that an epoch more takes, alone and by two processes of a thread."""
+    launch = ["-m", "accelerate.commands.accelerate_cli", "launch", "--cpu", "--num_processes",
+              "2", "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no",
+              "--main_process_port", "0"]
+    dataset = work / "pictures/mfc_dataset"
+    for way, start in (("1 process of 2 threads", []), ("2 processes of 1 thread", launch)):
+        seconds = []
+        for epochs in (1, 3):
+            out = work / f"model{len(start)}-{epochs}"
+            run = processes.run([*start, processes.ROOT / "scripts/train_model.py", dataset,
+                                 *TRAIN, "--epochs", str(epochs), "--out", out, "--quiet"])
+            seconds.append(run.seconds)
+        with open(Path(dataset) / "manifest.csv", newline="") as file:
+            pictures = sum(1 for _ in csv.DictReader(file))
+        epoch = (seconds[1] - seconds[0]) / 2
+        yield {"what": f"training at 64x64, {way}", "bar": "",
+               "found": f"{pictures / epoch:.0f} pictures/s",
+               "note": f"{epoch:.1f} s for an epoch of {pictures}, a fifth of which validates"}
