@@ -35,6 +35,13 @@ RUN = [
     "train_model.py mfc_dataset/mine --out models/mine --weights imagenet",
     "evaluate_model.py models/mine other_voices.csv --out results/mine",
     "deploy_model.py my_wavs/ --model models/mine",
+    "deploy_model.py interviews/ --csv all.csv --shard 1/2",
+    "deploy_model.py interviews/ --csv all.csv --shard 2/2", "merge_shards.py all.csv",
+    "preprocess_wavs.py corpus.csv --corpus csv --out mfc_dataset/whole --maps maps/whole "
+    "--shard 1/2",
+    "preprocess_wavs.py corpus.csv --corpus csv --out mfc_dataset/whole --maps maps/whole "
+    "--shard 2/2",
+    "merge_shards.py mfc_dataset/whole --maps maps/whole",
 ]
 
 

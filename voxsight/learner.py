@@ -150,13 +150,14 @@ def log_odds(learn, paths, size):
     """
     mean, std = (torch.tensor(values)[:, None, None]
                  for values in (Architecture.mean, Architecture.std))
-    logits = []
+    logits, device = [], next(learn.model.parameters()).device
     learn.model.eval()
     with torch.no_grad():
         for start in range(0, len(paths), 64):
             x = torch.stack([_load(path, size) for path in paths[start: start + 64]])
-            x = torch.as_tensor((x / 255 - mean) / std).to(memory_format=torch.channels_last)
-            logits.append(learn.model(x)[:, :2].float())
+            x = torch.as_tensor((x / 255 - mean) / std).to(device,
+                                                           memory_format=torch.channels_last)
+            logits.append(learn.model(x)[:, :2].float().cpu())
     logits = torch.cat(logits)
     return (logits[:, 0] - logits[:, 1]).numpy()
 
@@ -222,7 +223,7 @@ def torchvision_state(model):
 
     Without batch counters, and without the outputs that learnt from a teacher.
     """
-    state = {name: tensor.detach().numpy() for key, tensor in model.state_dict().items()
+    state = {name: tensor.detach().cpu().numpy() for key, tensor in model.state_dict().items()
              if not (name := _torchvision_name(key)).endswith("num_batches_tracked")}
     return state | {name: state[name][: len(LABELS)] for name in ("fc.weight", "fc.bias")}
 
@@ -242,8 +243,8 @@ class _Loss:
 
     def __call__(self, outputs, targets):
         targets = torch.as_tensor(targets)  # without fastai's subclasses of tensors
-        p_female = targets[:, :1]
-        wanted = torch.cat([p_female, 1 - p_female], 1).nan_to_num(0.0) * self.weight
+        p_female, weight = targets[:, :1], self.weight.to(outputs.device)
+        wanted = torch.cat([p_female, 1 - p_female], 1).nan_to_num(0.0) * weight
         named = log_softmax(torch.as_tensor(outputs[:, : len(LABELS)]), 1)
         loss = -(wanted * named).sum() / wanted.sum().clamp(min=1e-6)
         if targets.shape[1] > 1:
@@ -274,7 +275,7 @@ class MaskBands(Transform):
         drawn = torch.rand(n, 1, 1, 1) < self.share
         bands = (_bands(n, height, self.rows)[:, None, :, None]
                  | _bands(n, width, self.time)[:, None, None, :])
-        return x.masked_fill(drawn & bands, 0.0)
+        return x.masked_fill((drawn & bands).to(x.device), 0.0)
 
 
 class JitterRows(Transform):
@@ -300,7 +301,7 @@ class JitterRows(Transform):
             return x
         n, _, height, _ = x.shape
         band_of_row = torch.arange(height) * self.bands // height
-        drawn = torch.randn(2, n, self.bands)[..., band_of_row][:, :, None, :, None]
+        drawn = torch.randn(2, n, self.bands)[..., band_of_row][:, :, None, :, None].to(x.device)
         return x * (0.2 * self.strength * drawn[0]).exp() + 0.3 * self.strength * drawn[1]
 
 
@@ -332,16 +333,18 @@ class _Progress(Callback):
 
 
 class _Bfloat16(Callback):
-    """Channels last and, where the processor computes with it, bfloat16: 1.8 times as fast."""
+    """Channels last and, where the processor or GPU has it, bfloat16: 1.8 times as fast."""
 
     order = 10
 
     def before_fit(self):
         self.model.to(memory_format=torch.channels_last)
-        self.run = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        self.kind = next(self.model.parameters()).device.type
+        self.run = (torch.cuda.is_bf16_supported() if self.kind == "cuda"
+                    else torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
     def before_batch(self):
-        self.autocast = torch.autocast("cpu", torch.bfloat16)
+        self.autocast = torch.autocast(self.kind, torch.bfloat16)
         self.autocast.__enter__()
 
     def after_pred(self):

@@ -121,7 +121,7 @@ class Epochs(Callback):
     def _restore(self, tensors):
         self.learn.model.load_state_dict({name.removeprefix(_MODEL): tensor for name, tensor
                                           in tensors.items() if name.startswith(_MODEL)})
-        for i, (_, _, state, _) in enumerate(self.learn.opt.all_params()):
+        for i, (own, _, state, _) in enumerate(self.learn.opt.all_params()):
             prefix = f"{_OPTIMISER}{i}."
-            state |= {name.removeprefix(prefix): tensor if tensor.ndim else tensor.item()
+            state |= {name.removeprefix(prefix): tensor.to(own) if tensor.ndim else tensor.item()
                       for name, tensor in tensors.items() if name.startswith(prefix)}

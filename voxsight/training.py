@@ -236,7 +236,7 @@ def label_by_embedding(learn, direction):
     linear = learn.model[1][-1]
     with torch.no_grad():
         for parameter in (linear.weight, linear.bias):
-            female = torch.from_numpy(direction) @ parameter[len(LABELS):] / 2
+            female = torch.from_numpy(direction).to(parameter) @ parameter[len(LABELS):] / 2
             parameter[0], parameter[1] = female, -female
 
 
