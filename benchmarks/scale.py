@@ -75,10 +75,10 @@ def _cluster(work):
 
 def _cost_of_cluster(address):
     items = list(map(str, range(TASKS)))
-    with connected(address) as cluster:
-        list(cluster.map(_nothing, items[:1000], str))  # starts the processes
+    with connected(address, _nothing, str) as cluster:
+        list(cluster.map(items[:1000]))  # starts the processes
         started = time.perf_counter()
-        list(cluster.map(_nothing, items, str))
+        list(cluster.map(items))
         seconds = time.perf_counter() - started
     return {"what": "recordings that one client hands out, with no work in them", "bar": "",
             "found": f"{TASKS / seconds:.0f}/s", "note": f"{TASKS} in {seconds:.1f} s, the "
@@ -110,9 +110,7 @@ def _merging(work, corpus):
 
 def _training(work):
     """Seconds that an epoch more takes, alone and by two processes of a thread."""
-    launch = ["-m", "accelerate.commands.accelerate_cli", "launch", "--cpu", "--num_processes",
-              "2", "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no",
-              "--main_process_port", "0"]
+    launch = ["-m", "torch.distributed.run", "--nproc_per_node", "2"]
     dataset = work / "pictures/mfc_dataset"
     for way, start in (("1 process of 2 threads", []), ("2 processes of 1 thread", launch)):
         seconds = []

@@ -63,3 +63,10 @@ def test_a_seal_shows_any_change(tmp_path):
     files.read_sealed_json(tmp_path / "c.json")
     with pytest.raises(ValueError, match="weights is not as it was written"):
         files.read_sealed_json(tmp_path / "c.json", files_too=True)
+
+
+@pytest.mark.parametrize("values", [{}, {"a": "b"}, {'q"\n': "\udcff\u00fc/x", "b": "", "c": "d"}])
+def test_pairs_are_written_as_the_dictionary_would_be(values, tmp_path):
+    files.write_json(tmp_path / "whole", values)
+    files.write_json_pairs(tmp_path / "pairs", iter(values.items()))
+    assert (tmp_path / "pairs").read_bytes() == (tmp_path / "whole").read_bytes()

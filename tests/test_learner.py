@@ -207,12 +207,11 @@ def test_a_killed_training_goes_on(script, dataset, tmp_path):
 @pytest.mark.xdist_group("processes")  # with which the others need not wait
 def test_two_processes_reach_the_accuracy_of_one(script, dataset, tmp_path):
     """Killed and taken up again between; gloo carries what they tell each other."""
-    command = [dataset, "--arch", "resnet18", "--weights", "none", "--head-epochs", "1", "--epochs",
-               "3", "--batch", "16", "--lr", "1e-3", "--quiet", "--out"]
+    command = [dataset, "--arch", "resnet18", "--weights", "none", "--head-epochs", "0", "--epochs",
+               "6", "--batch", "16", "--lr", "1e-3", "--quiet", "--out"]
     assert script("train_model", *command, tmp_path / "one", cwd=tmp_path).returncode == 0
-    launch = [sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--cpu",
-              "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no",
-              "--dynamo_backend", "no", "--main_process_port", "0"]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2",
+              "--master_port", "0"]
     stored = kill_in("everything", [*command, tmp_path / "two"], tmp_path / "two", tmp_path,
                      launch)
     known = marked_history(stored)
@@ -224,9 +223,10 @@ def test_two_processes_reach_the_accuracy_of_one(script, dataset, tmp_path):
     assert two[0]["train_loss"] == "123.0" and 1 < known < len(two) == len(one)
     for row, other in zip(one[1:], two[1:]):  # they see the same pictures, half of each batch
         assert float(row["train_loss"]) == pytest.approx(float(other["train_loss"]), rel=0.1)
-    for name in ("one", "two"):
-        assert json.loads((tmp_path / name / "config.json").read_text())[
-            "figures"]["accuracy"]["value"] == 1.0
+    for count, name in enumerate(("one", "two"), 1):
+        config = json.loads((tmp_path / name / "config.json").read_text())
+        assert config["training"]["processes"] == count
+        assert config["figures"]["accuracy"]["value"] >= 0.95
 
 
 def test_a_damaged_state_is_left_alone(tmp_path, capsys):

@@ -72,6 +72,10 @@ def machines(tmp_path_factory):
         yield found
 
 
+def processes_kept():
+    return len(cluster._heard_by)
+
+
 def preprocess(corpus, work, *flags):
     return [*PREPROCESS, corpus, "--corpus", "folder", "--out", f"{work}/mfc_dataset", "--maps",
             f"{work}/maps", "--augment", "1.5", *flags]
@@ -135,9 +139,11 @@ def test_answers_of_a_cluster(machines, script, tmp_path):
 
 def test_an_item_on_which_processes_die_is_lost_alone(machines):
     deadly = (3, 40)
-    with cluster.connected(machines.address) as ready:
-        found = list(ready.map(functools.partial(make, deadly, (23,)), list(range(60)),
-                               "lost {}".format))
+    with cluster.connected(machines.address, functools.partial(make, deadly, (23,)),
+                           "lost {}".format) as ready:
+        found = list(ready.map(list(range(60))))
+    with Client(machines.address, set_as_default=False) as client:
+        assert client.run(processes_kept) == dict.fromkeys(client.nthreads(), 0)
     deadly += (23,)
     assert found == [f"lost {i}" if i in deadly else i * i for i in range(60)]
 
@@ -148,7 +154,7 @@ def test_without_a_scheduler_or_workers(script, machines, monkeypatch, tmp_path)
     assert "Traceback" not in done.stderr
     monkeypatch.setattr(cluster.voxsight, "__version__", "9.9")
     with pytest.raises(UsageError, match=r"expected voxsight 9\.9"), cluster.connected(
-            machines.address):
+            machines.address, make, str):
         pass
 
 

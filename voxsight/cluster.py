@@ -12,19 +12,21 @@ from voxsight.errors import UsageError
 from voxsight.parallel import Workers
 
 CHUNK = 64  # items of a task at most
-AHEAD = 3  # tasks per thread of the cluster that wait or have not been asked for
+AHEAD = 3  # tasks per thread of the cluster that run, wait or have not been asked for
 SCHEDULER_S, WORKER_S = 5, 30  # to wait for a scheduler, and for a worker of it
-_own = threading.local()
+_heard_by = {}  # thread of this worker -> name of the work, its Workers
 
 
 @contextlib.contextmanager
-def connected(address):
+def connected(address, make_function, lost):
     """A Dask cluster that runs already, ready to work.
 
     Parameters
     ----------
     address : str
         of its scheduler, such as ``tcp://10.0.0.1:8786``
+    make_function, lost : callable
+        as those of `parallel.ordered_map`; sent to the workers
 
     Yields
     ------
@@ -48,34 +50,44 @@ def connected(address):
                          "scheduler") from error
     with client:
         _check_workers(client, address)
+        cluster = Cluster(client, make_function, lost)
         try:
-            yield Cluster(client)
+            yield cluster
         except KilledWorker as error:
             raise UsageError(f"--dask {address}: found that several workers went ({error}), "
                              "expected them to stay; see their logs, and give them more "
                              "memory") from error
+        finally:
+            cluster.close()
 
 
 class Cluster:
-    """The workers of a cluster.
+    """The workers of a cluster, and the function that they are to compute.
 
     Parameters
     ----------
     client : distributed.Client
+    make_function, lost : callable
+        as for `connected`
     """
 
-    def __init__(self, client):
-        self._client = client
+    def __init__(self, client, make_function, lost):
+        self._client, self._name = client, uuid.uuid4().hex
+        self._work = (self._name, make_function, lost)
 
-    def map(self, make_function, items, lost):
-        """As `parallel.ordered_map`, by the workers.
+    def close(self):
+        """End the processes of the workers."""
+        self._client.run(_stop, self._name, on_error="ignore")
+
+    def map(self, items):
+        """Results of the function over items, in order.
 
         What a worker was working on when it went is done again by another.
         """
-        for future in self.futures(make_function, items, lost):
+        for future in self.futures(items):
             yield from future.result()
 
-    def futures(self, make_function, items, lost):
+    def futures(self, items):
         """The results of `map` as they lie with the workers, a chunk of items each.
 
         Yields
@@ -83,19 +95,23 @@ class Cluster:
         distributed.Future
             of a list of results, in the order of the items
         """
-        work = (uuid.uuid4().hex, make_function, lost)
-        threads = sum(self._client.nthreads().values())
-        size = max(1, min(CHUNK, len(items) // (threads * AHEAD)))
-        chunks = (items[i: i + size] for i in range(0, len(items), size))
-        waiting = deque(self.submit(_results, *work, chunk)
-                        for chunk in islice(chunks, AHEAD * threads))
-        while waiting:
+        size = max(1, min(CHUNK, len(items) // self._ahead()))
+        chunks, waiting = (items[i: i + size] for i in range(0, len(items), size)), deque()
+        while True:
+            room = max(self._ahead() - len(waiting), not waiting)
+            waiting += [self._client.submit(_results, *self._work, chunk, pure=False)
+                        for chunk in islice(chunks, room)]
+            if not waiting:
+                return
             yield waiting.popleft()
-            waiting += [self.submit(_results, *work, chunk) for chunk in islice(chunks, 1)]
 
     def submit(self, function, *args):
-        """The future of a function, which may be given futures."""
-        return self._client.submit(function, *args, pure=False)
+        """The future of a function that is done soon, before `map` goes on; of futures, too."""
+        return self._client.submit(function, *args, pure=False, priority=1)
+
+    def _ahead(self):
+        """Tasks that keep the workers busy; more of them may have come since."""
+        return max(1, AHEAD * sum(self._client.nthreads().values()))
 
 
 def _results(name, make_function, lost, items):
@@ -103,15 +119,24 @@ def _results(name, make_function, lost, items):
 
     A decoder that dies then takes neither the worker nor the tasks that wait there with it.
     """
-    if getattr(_own, "name", None) != name:
-        if hasattr(_own, "workers"):
-            _own.workers.stop()
+    thread = threading.get_ident()
+    before, workers = _heard_by.get(thread, ("", None))
+    if before != name:
+        if workers:
+            workers.stop()
         # Dask's workers are daemons, which may have no children, lest they outlive them; the
         # children of `Workers` end with their parent.
         multiprocessing.current_process()._config["daemon"] = False
         # Forked, they would inherit locks that other threads of the worker hold.
-        _own.name, _own.workers = name, Workers(make_function, 1, "spawn")
-    return _own.workers.results(items, _own.workers.submit(items), lost)
+        _heard_by[thread] = name, Workers(make_function, 1, "spawn")
+        workers = _heard_by[thread][1]
+    return workers.results(items, workers.submit(items), lost)
+
+
+def _stop(name):
+    """End the processes of a work on this worker."""
+    for thread in [thread for thread, (own, _) in _heard_by.items() if own == name]:
+        _heard_by.pop(thread)[1].stop()
 
 
 def _check_workers(client, address):

@@ -86,7 +86,7 @@ def convert(utterances, recipe, out, maps, *, root, altered_copies=0.0, teacher=
                               quiet=quiet):
             failures += [error] if error else []
         writer.finish()
-    return Conversion(len(writer.rows), len(todo) - len(failures),
+    return Conversion(writer.pictures, len(todo) - len(failures),
                       len(utterances) - len(todo), tuple(failures))
 
 
@@ -111,9 +111,9 @@ def _converted_by(address, make, todo, writer):
     """
     todo = [dataclasses.replace(u, path=os.path.abspath(u.path)) for u in todo]
     folder = files.absolute(writer.folder)
-    with connected(address) as cluster:
+    with connected(address, make, _lost) as cluster:
         writing = deque()
-        for future in cluster.futures(make, todo, _lost):
+        for future in cluster.futures(todo):
             results = cluster.submit(_without_jpegs, future).result()
             for result in results:
                 if not isinstance(result, RecordingError):

@@ -1,4 +1,4 @@
-"""Training shared by processes that ``accelerate launch`` or ``torchrun`` has started."""
+"""Training shared by processes that ``torchrun`` has started, through Accelerate."""
 
 import torch
 from fastai.distributed import DistributedDL, DistributedTrainer

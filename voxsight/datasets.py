@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import os
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -227,11 +228,15 @@ class DatasetWriter:
         self._partial = files.partial_of(self._manifest)
         self._beside = self.folder / ".tmp-picture"
         self._claim(settings)
-        self.rows = self._take_up()
+        self.done, self._counts = set(), Counter()
+        self._take_up()
         self._embeddings = self._open_embeddings(settings.get("teacher"))
-        self.done = {row["source"] for row in self.rows}
-        self._counts = Counter(row["gender"] for row in self.rows)
         self._log = open(self._partial, "a", encoding="utf-8", errors="surrogateescape")
+
+    @property
+    def pictures(self):
+        """How many the dataset has."""
+        return sum(self._counts.values())
 
     def add(self, rows, jpegs, embeddings=()):
         """Store the pictures of one recording; `rows` lack their ``image``."""
@@ -253,7 +258,6 @@ class DatasetWriter:
             self._embeddings.flush()
         self._log.write("".join(files.csv_line(row[c] for c in COLUMNS) for row in rows))
         self._log.flush()
-        self.rows += rows
 
     def _store(self, jpeg, path):
         if not isinstance(path, Path):
@@ -265,13 +269,14 @@ class DatasetWriter:
     def finish(self):
         """Give the manifest its name and write one map per gender."""
         self._log.close()
-        files.write_csv(self._manifest, COLUMNS, self.rows)
-        self._partial.unlink()
+        with files.replacing(self._manifest) as temporary:
+            shutil.copyfile(self._partial, temporary)
         base = self.folder.resolve().parent if isinstance(self.folder, Path) else None
         for gender in GENDERS:
-            files.write_json(self.maps / f"{gender}.json", {
-                f"{self.folder.name}/{row['image']}": portable_path(row["source"], base)
-                for row in self.rows if row["gender"] == gender})
+            files.write_json_pairs(self.maps / f"{gender}.json", (
+                (f"{self.folder.name}/{row['image']}", portable_path(row["source"], base))
+                for row in files.csv_rows(self._partial) if row["gender"] == gender))
+        self._partial.unlink()
 
     def close(self):
         """Leave what is done for the next run."""
@@ -297,19 +302,34 @@ class DatasetWriter:
                              "what a teacher hears; name one with --out")
         file = open(_embeddings_path(self.folder, teacher), "ab")
         # A killed run may have written embeddings of pictures that are made again.
-        file.truncate(len(self.rows) * 2 * ENCODERS[teacher].size)
+        file.truncate(self.pictures * 2 * ENCODERS[teacher].size)
         return file
 
     def _take_up(self):
-        rows = []
+        rows = ()
         if self._partial.is_file():
-            rows = [row for row in files.read_csv(self._partial) if None not in row.values()]
-            # The last recording may lack rows if the run was killed in mid-write.
-            rows = [row for row in rows if row["source"] != rows[-1]["source"]]
+            rows = _finished(files.csv_rows(self._partial))
         elif self._manifest.is_file():
-            rows = files.read_csv(self._manifest)
-        files.write_csv(self._partial, COLUMNS, rows)
-        return rows
+            rows = files.csv_rows(self._manifest)
+        files.write_csv(self._partial, COLUMNS, self._counted(rows))
+
+    def _counted(self, rows):
+        for row in rows:
+            self.done.add(row["source"])
+            self._counts[row["gender"]] += 1
+            yield row
+
+
+def _finished(rows):
+    """Rows of all recordings but the last: a run that was killed may have left some of it."""
+    last = []
+    for row in rows:
+        if None in row.values():  # cut in its middle
+            continue
+        if last and row["source"] != last[0]["source"]:
+            yield from last
+            last = []
+        last.append(row)
 
 
 def portable_path(path, base):

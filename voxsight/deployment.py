@@ -147,8 +147,8 @@ def _answers(todo, model, min_confidence, outputs, jobs, dask):
         return
     make = functools.partial(_answerer, located(model), min_confidence, outputs.located(),
                              alone=False)
-    with connected(dask) as cluster:
-        answers = cluster.map(make, [item.located() for item in todo], _lost)
+    with connected(dask, make, _lost) as cluster:
+        answers = cluster.map([item.located() for item in todo])
         for item, answer in zip(todo, answers):
             yield dataclasses.replace(answer, path=item.path)
 
@@ -289,7 +289,7 @@ class _Journal:
             rows = [json.loads(line) for line in lines if line.endswith("\n")]
             if head == self._head and [row["path"] for row in rows] == paths[: len(rows)]:
                 done = [Prediction(**row) for row in rows]
-        self._done, self._file = [], open(partial, "w", encoding="utf-8")
+        self._file = open(partial, "w", encoding="utf-8")
         self._file.write(self._head)
         for prediction in done:
             self.add(prediction)
@@ -297,12 +297,14 @@ class _Journal:
 
     def add(self, prediction):
         if self._file is not None:
-            self._done.append(prediction.to_row())
             self._file.write(json.dumps(dataclasses.asdict(prediction)) + "\n")
             self._file.flush()
 
     def finish(self):
         if self._file is not None:
             self._file.close()
-            files.write_csv(self._path, COLUMNS, self._done)
+            with open(self._file.name, encoding="utf-8") as file:
+                next(file)
+                files.write_csv(self._path, COLUMNS, (
+                    Prediction(**json.loads(line)).to_row() for line in file))
             os.unlink(self._file.name)

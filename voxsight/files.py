@@ -205,23 +205,42 @@ def csv_line(values):
     return out.getvalue()
 
 
-def csv_text(columns, rows):
-    """Dictionaries `rows` as CSV with the given columns."""
-    lines = [csv_line(columns)]
-    lines += [csv_line(row.get(column, "") for column in columns) for row in rows]
-    return "".join(lines)
+def csv_lines(columns, rows):
+    """Dictionaries `rows` as lines of CSV with the given columns, and a head."""
+    yield csv_line(columns)
+    for row in rows:
+        yield csv_line(row.get(column, "") for column in columns)
 
 
 def write_csv(path, columns, rows):
-    """Write dictionaries `rows` to `path` as CSV with the given columns."""
-    write_bytes(path, csv_text(columns, rows).encode("utf-8", "surrogateescape"))
+    """Write dictionaries `rows`, which may be many, to `path` as CSV with the given columns."""
+    with (replacing(path) as temporary,
+          open(temporary, "w", encoding="utf-8", errors="surrogateescape", newline="") as file):
+        file.writelines(csv_lines(columns, rows))
+
+
+def write_json_pairs(path, pairs):
+    """What `write_json` writes for a dictionary of `pairs` of strings, which may be many."""
+    with (replacing(path) as temporary,
+          open(temporary, "w", encoding="utf-8", errors="surrogateescape", newline="") as file):
+        before = "{\n "
+        for pair in pairs:
+            key, value = (json.dumps(text, ensure_ascii=False) for text in pair)
+            file.write(f"{before}{key}: {value}")
+            before = ",\n "
+        file.write("{}\n" if before[0] == "{" else "\n}\n")
 
 
 def read_csv(path):
     """Rows of the CSV file `path` as dictionaries."""
+    return list(csv_rows(path))
+
+
+def csv_rows(path):
+    """Rows of the CSV file `path` as dictionaries, one after the other."""
     with location(path).open(newline="", encoding="utf-8-sig",
                              errors="surrogateescape") as file:
-        return list(csv.DictReader(file))
+        yield from csv.DictReader(file)
 
 
 def sha256(path):

@@ -2,8 +2,8 @@
 
 import contextlib
 import dataclasses
+import itertools
 import re
-from itertools import groupby
 from operator import itemgetter
 
 import numpy as np
@@ -80,29 +80,28 @@ def merge(out, maps="maps", *, quiet=False):
 
 
 def _merge_tables(out, parts):
-    rows = [row for part in parts for row in files.read_csv(part)]
-    files.write_csv(out, COLUMNS, rows)
-    return len(rows)
+    files.write_csv(out, COLUMNS, itertools.chain.from_iterable(map(files.csv_rows, parts)))
+    return sum(1 for _ in files.csv_rows(out))
 
 
 def _merge_datasets(out, maps, parts, quiet):
     settings = _common_settings(parts)
     with files.only_writer(out), contextlib.closing(DatasetWriter(out, maps, settings)) as writer:
-        recordings = [(part, *found) for part in parts for found in _recordings_of(part)]
-        for part, first, rows in progress(recordings, len(recordings), desc="merge",
-                                          unit="recording", quiet=quiet):
+        recordings = ((part, *found) for part in parts for found in _recordings_of(part))
+        for part, first, rows in progress(recordings, None, desc="merge", unit="recording",
+                                          quiet=quiet):
             if rows[0]["source"] not in writer.done:
                 jpegs = [(part / row["image"]).read_bytes() for row in rows]
                 heard = _embeddings(part, settings.get("teacher"), first, len(rows))
                 writer.add(rows, jpegs, heard)
         writer.finish()
-    return len(writer.rows)
+    return writer.pictures
 
 
 def _recordings_of(part):
     """The number of its first picture, and the rows, of each recording of a dataset."""
     first = 0
-    for _, rows in groupby(files.read_csv(part / "manifest.csv"), itemgetter("source")):
+    for _, rows in itertools.groupby(files.csv_rows(part / "manifest.csv"), itemgetter("source")):
         rows = list(rows)
         yield first, rows
         first += len(rows)

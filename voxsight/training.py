@@ -22,7 +22,7 @@ from voxsight.checkpoint import (
     save_model,
 )
 from voxsight.corpora import GENDERS, UNLABELLED
-from voxsight.data_parallel import is_first, share_training
+from voxsight.data_parallel import is_first, processes, share_training
 from voxsight.datasets import (
     altered_copies_of,
     read_dataset,
@@ -296,7 +296,7 @@ def _training_record(kept, valid, config):
              [kept[i].speaker for i in valid])
     record = {key: value for key, value in dataclasses.asdict(config).items()
               if key not in ("arch", "size")}
-    return record | {"shared_speakers": splits.shared_speakers(*sides),
+    return record | {"processes": processes(), "shared_speakers": splits.shared_speakers(*sides),
                      "pictures_trained_on": len(sides[0]),
                      "speakers_trained_on": sorted(set(sides[0])),
                      "corpora": _corpora_table(kept)}

@@ -32,18 +32,19 @@ def run(args):
     from voxsight.deployment import Outputs, deploy
     from voxsight.shards import Shard
 
-    predictions = []
+    kept, failed = [], False
     answers = deploy(args.paths, args.model, csv=args.csv, jobs=args.jobs, quiet=args.quiet,
                      outputs=Outputs(args.heatmaps, args.pictures, args.timeline),
                      min_confidence=args.min_confidence, dask=args.dask,
                      shard=args.shard and Shard(*args.shard))
     for prediction in answers:
-        predictions.append(prediction)
+        failed = failed or bool(prediction.error)
+        kept += [prediction.to_row()] if args.json else []
         if prediction.error or not args.json:
             print_row(prediction)
     if args.json:
-        print(json.dumps([prediction.to_row() for prediction in predictions], indent=1))
-    return 1 if any(prediction.error for prediction in predictions) else 0
+        print(json.dumps(kept, indent=1))
+    return 1 if failed else 0
 
 
 def print_row(prediction):

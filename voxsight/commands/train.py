@@ -2,7 +2,7 @@
 
 The split is by speaker unless said otherwise; the result says how many speakers the two
 sides share. Writes weights (safetensors), an ONNX graph, config, card and history. Under
-`accelerate launch` the processes share every batch.
+`torchrun` the processes share every batch.
 """
 
 import json

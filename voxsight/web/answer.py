@@ -130,10 +130,10 @@ def _segment(segment, place):
 
 
 def _downloads(heard, picture):
-    rows = files.csv_text(COLUMNS, [heard.prediction.to_row()])
+    rows = "".join(files.csv_lines(COLUMNS, [heard.prediction.to_row()]))
     links = [_link("answer.csv", _url(rows.encode("utf-8", "surrogateescape"), "text/csv"))]
     if heard.segments:
-        rows = files.csv_text(("start_s", "end_s", "label", "p_female"), heard.segments)
+        rows = "".join(files.csv_lines(("start_s", "end_s", "label", "p_female"), heard.segments))
         links.append(_link("timeline.csv", _url(rows.encode(), "text/csv")))
     if picture:
         links.append(_link("heat_map.png", _url(picture, "image/png")))
