@@ -218,12 +218,15 @@ def test_shards_of_a_dataset(gendered_folder, tmp_path):
 
 
 def test_shards_of_answers(script, tmp_path):
-    whole, parts = tmp_path / "whole.csv", tmp_path / "parts.csv"
+    whole, parts, plain = (tmp_path / name for name in ("whole.csv", "parts.csv", "plain"))
     script("deploy_model", MY_WAVS, "--csv", whole)
     for k in (1, 2):
         script("deploy_model", MY_WAVS, "--csv", parts, "--shard", f"{k}/2")
     assert "8 rows" in script("merge_shards", parts).stdout
     assert parts.read_bytes() == whole.read_bytes()
+    script("deploy_model", MY_WAVS, "--csv", plain, "--shard", "1/1")
+    assert "8 rows" in script("merge_shards", plain).stdout
+    assert plain.read_bytes() == whole.read_bytes()
     shutil.copy(tmp_path / "parts.csv.parts/1of2.csv", tmp_path / "parts.csv.parts/1of4.csv")
     done = script("merge_shards", parts)
     assert done.returncode == 2 and "expected those of 4 shards" in done.stderr

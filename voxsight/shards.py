@@ -74,7 +74,7 @@ def merge(out, maps="maps", *, quiet=False):
         if a part is missing, unfinished, or of another run
     """
     parts = _parts_of(str(out).rstrip("/"))
-    if str(out).endswith(".csv"):
+    if parts[0].is_file():
         return _merge_tables(out, parts)
     return _merge_datasets(out, maps, parts, quiet)
 

@@ -8,8 +8,9 @@ def configure(parser):
 
 
 def run(args):
+    from voxsight.files import location
     from voxsight.shards import merge
 
     n = merge(args.out, args.maps, quiet=args.quiet)
-    print(f"{args.out}: {n} {'rows' if args.out.endswith('.csv') else 'pictures'}; "
-          f"{args.out}.parts can be removed")
+    what = "rows" if location(args.out).is_file() else "pictures"
+    print(f"{args.out}: {n} {what}; {args.out.rstrip('/')}.parts can be removed")
