@@ -14,7 +14,7 @@ from voxsight.parallel import Workers
 CHUNK = 64  # items of a task at most
 AHEAD = 3  # tasks per thread of the cluster that run, wait or have not been asked for
 SCHEDULER_S, WORKER_S = 5, 30  # to wait for a scheduler, and for a worker of it
-_heard_by = {}  # thread of this worker -> name of the work, its Workers
+_heard_by: dict[int, tuple] = {}  # thread of this worker -> name of the work, its Workers
 
 
 @contextlib.contextmanager
