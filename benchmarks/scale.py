@@ -110,7 +110,7 @@ def _merging(work, corpus):
 
 def _training(work):
     """Seconds that an epoch more takes, alone and by two processes of a thread."""
-    launch = ["-m", "torch.distributed.run", "--nproc_per_node", "2"]
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     dataset = work / "pictures/mfc_dataset"
     for way, start in (("1 process of 2 threads", []), ("2 processes of 1 thread", launch)):
         seconds = []

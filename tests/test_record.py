@@ -96,6 +96,26 @@ def test_live_answers_run_along_until_ctrl_c(microphone, woman, tmp_path):
 
 @pytest.mark.audio_device
 @pytest.mark.xdist_group("microphone")
+def test_what_was_heard_is_kept_when_the_device_goes(microphone, tmp_path):
+    def suspend(yes):
+        subprocess.run(["pactl", "suspend-source", f"{microphone}.monitor", yes], check=True)
+
+    running = subprocess.Popen([*LIVE, "--out", tmp_path / "heard.wav"], text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    for _ in range(4):
+        running.stdout.readline()
+    suspend("1")
+    try:
+        _, errors = running.communicate()
+    finally:
+        suspend("0")
+    assert running.returncode == 2 and "found no sound from the input device" in errors
+    assert soundfile.info(tmp_path / "heard.wav").duration >= 1.0
+
+
+@pytest.mark.audio_device
+@pytest.mark.xdist_group("microphone")
 def test_live_answers_share_a_line_of_a_terminal(microphone):
     ours, theirs = os.openpty()
     with subprocess.Popen([*LIVE, "--seconds", "1"], stdout=theirs,

@@ -79,17 +79,23 @@ def listen(seconds=None, rate=48_000, device=None, *, model="models/default", ou
         if there is no microphone or no model, or the device stops to deliver
     """
     classify((np.zeros(rate // 5, np.float32), rate), model=model)  # loads it before the start
-    arrived, now, heard = queue.SimpleQueue(), np.zeros(0, np.float32), 0
+    arrived, now, heard, gone = queue.SimpleQueue(), np.zeros(0, np.float32), 0, None
     with (_recording(out, rate) as record,
           input_stream(rate, device, round(BLOCK_S * rate), arrived.put)):
         while not stopped() and (seconds is None or heard < seconds * rate):
-            step, captured_at = _newest(arrived, round(STEP_S * rate))
+            try:
+                step, captured_at = _newest(arrived, round(STEP_S * rate))
+            except UsageError as error:
+                gone = error  # said when what was heard before is safe
+                break
             record(step)
             heard += len(step)
             now = np.concatenate([now, step])[-round(NOW_S * rate):]
             answer = classify((now, rate), model=model)
             yield Moment(heard / rate, float(np.abs(step).max()), answer,
                          time.monotonic() - captured_at)
+    if gone:
+        raise gone
 
 
 def status_line(moments, marks=BLOCKS, width=80):
