@@ -98,7 +98,7 @@ def test_live_answers_run_along_until_ctrl_c(microphone, woman, tmp_path):
 @pytest.mark.xdist_group("microphone")
 def test_what_was_heard_is_kept_when_the_device_goes(microphone, tmp_path):
     def suspend(yes):
-        subprocess.run(["pactl", "suspend-source", f"{microphone}.monitor", yes], check=True)
+        subprocess.run(["pactl", "suspend-sink", microphone, yes], check=True)
 
     running = subprocess.Popen([*LIVE, "--out", tmp_path / "heard.wav"], text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -102,8 +102,11 @@ def input_stream(rate, device, size, arrive):
         arrive((samples[:, 0].copy(), time.monotonic() - age_s))
 
     try:
-        with sounddevice.InputStream(rate, size, device, 1, "float32", "low", callback=callback):
+        with contextlib.closing(sounddevice.InputStream(
+                rate, size, device, 1, "float32", "low", callback=callback)) as stream:
+            stream.start()
             yield
+            stream.abort()  # what is on its way is not waited for: the device may have gone
     except sounddevice.PortAudioError as error:
         raise UsageError(_no_input(device, rate, error)) from error
 
