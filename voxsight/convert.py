@@ -54,7 +54,7 @@ def convert(utterances, recipe, out, maps, *, root, altered_copies=0.0, teacher=
     dask : str, optional
         address of a Dask cluster whose workers do the work, and write the pictures
     shard : shards.Shard, optional
-        convert its share of the recordings only, to where `shards.merge_datasets` finds it
+        convert its share of the recordings only, to where `shards.merge` finds it
     quiet : bool
         no progress bar
 
@@ -80,8 +80,8 @@ def convert(utterances, recipe, out, maps, *, root, altered_copies=0.0, teacher=
     with (files.only_writer(out),
           contextlib.closing(DatasetWriter(out, maps, settings)) as writer):
         todo = [u for u in utterances if os.path.abspath(u.path) not in writer.done]
-        done = _converted_by(dask, make, todo, writer) if dask else _converted_here(
-            ordered_map(make, todo, jobs, _lost), writer)
+        done = _converted_by(dask, make, todo, writer) if dask else _kept(
+            ordered_map(make, todo, jobs, _lost), writer.add)
         for error in progress(done, len(todo), desc="MFC pictures", unit="recording",
                               quiet=quiet):
             failures += [error] if error else []
@@ -94,17 +94,17 @@ def _lost(utterance):
     return undecodable(utterance.path)
 
 
-def _converted_here(results, writer):
-    """Store each result; yields the error of each recording, or None."""
+def _kept(results, keep):
+    """Keep each result; yields the error of each recording, or None."""
     for result in results:
         failed = isinstance(result, RecordingError)
         if not failed:
-            writer.add(*result)
+            keep(*result)
         yield result if failed else None
 
 
 def _converted_by(address, make, todo, writer):
-    """Let the workers of a cluster store their results; yields as `_converted_here`.
+    """Let the workers of a cluster store their results; yields as `_kept`.
 
     The names of pictures are numbered over all recordings, so a worker is told them when
     those before have been counted; what it writes then never passes through this process.
@@ -127,11 +127,7 @@ def _converted_by(address, make, todo, writer):
 
 def _logged(results, written, writer):
     written.result()
-    for result in results:
-        failed = isinstance(result, RecordingError)
-        if not failed:
-            writer.log(*result)
-        yield result if failed else None
+    yield from _kept(results, writer.log)
 
 
 def _without_jpegs(results):
