@@ -1,6 +1,7 @@
 """What holds for the project as a whole: light starts, one-way imports, the contract."""
 
 import ast
+import os
 import subprocess
 import sys
 
@@ -106,3 +107,10 @@ def test_voxsight_command(tmp_path):
     assert subprocess.run([*run, "nothing"], capture_output=True).returncode == 2
     done = subprocess.run([*run, "deploy", "--help"], capture_output=True, text=True)
     assert done.stdout.startswith("usage: voxsight deploy")
+
+
+@pytest.mark.xdist_group("together")
+def test_tests_of_a_group_share_a_worker(request):
+    """pytest-xdist tells groups by the ends of names, which not every pytest lets it set."""
+    if "PYTEST_XDIST_WORKER" in os.environ and request.config.getoption("loadgroup"):
+        assert request.node.nodeid.endswith("@together")

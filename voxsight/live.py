@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import math
 import queue
-import time
 
 import numpy as np
 import soundfile
@@ -16,10 +15,10 @@ from voxsight.errors import UsageError
 from voxsight.prediction import NO_SPEECH, Prediction
 from voxsight.recorder import FULL_SCALE, input_stream
 
-STEP_S = 0.25  # from one answer to the next
+STEP_S = 0.2  # from one answer to the next
 BLOCK_S = 0.05
 NOW_S = 2.0  # an answer is about the newest of this length
-TRACE_S = 10.0
+TRACE_S, CELLS = 10.0, 30  # what a trace shows, and its width in characters
 PATIENCE_S = 3.0  # a device from which nothing came for so long is gone
 FLOOR_DB, METER = -60.0, 10  # the meter's lower end, and its width in characters
 BLOCKS, DIGITS = "▁▂▃▄▅▆▇█", "0123456789"
@@ -37,14 +36,11 @@ class Moment:
         of what came since the moment before, in [0, 1]
     answer : Prediction
         for the newest `NOW_S`
-    lag_s : float
-        age of the newest sample when the answer was there, seconds
     """
 
     end_s: float
     peak: float
     answer: Prediction
-    lag_s: float
 
 
 def listen(seconds=None, rate=48_000, device=None, *, model="models/default", out=None,
@@ -84,7 +80,7 @@ def listen(seconds=None, rate=48_000, device=None, *, model="models/default", ou
           input_stream(rate, device, round(BLOCK_S * rate), arrived.put)):
         while not stopped() and (seconds is None or heard < seconds * rate):
             try:
-                step, captured_at = _newest(arrived, round(STEP_S * rate))
+                step = _newest(arrived, round(STEP_S * rate))
             except UsageError as error:
                 gone = error  # said when what was heard before is safe
                 break
@@ -92,8 +88,7 @@ def listen(seconds=None, rate=48_000, device=None, *, model="models/default", ou
             heard += len(step)
             now = np.concatenate([now, step])[-round(NOW_S * rate):]
             answer = classify((now, rate), model=model)
-            yield Moment(heard / rate, float(np.abs(step).max()), answer,
-                         time.monotonic() - captured_at)
+            yield Moment(heard / rate, float(np.abs(step).max()), answer)
     if gone:
         raise gone
 
@@ -108,7 +103,7 @@ def status_line(moments, marks=BLOCKS, width=80):
     marks : str
         characters of the trace, from ``p_female`` 0 to 1; where there was no speech it has a dot
     width : int
-        columns of the terminal; the trace is cut to fit
+        columns of the terminal; the trace is cut to fit where that is under 75
 
     Returns
     -------
@@ -116,8 +111,8 @@ def status_line(moments, marks=BLOCKS, width=80):
 
     Examples
     --------
-    >>> said = [Moment(1.0, 0.1, Prediction("", "no_speech", 0.5), 0.1),
-    ...         Moment(1.25, 0.1, Prediction("", "female", 0.98), 0.1)]
+    >>> said = [Moment(1.0, 0.1, Prediction("", "no_speech", 0.5)),
+    ...         Moment(1.2, 0.1, Prediction("", "female", 0.98))]
     >>> status_line(said, DIGITS)
     '[#######   ]  -20 dB  female     p_female 0.98  .9'
     """
@@ -128,8 +123,16 @@ def status_line(moments, marks=BLOCKS, width=80):
     level = "clipped" if newest.peak >= FULL_SCALE else f"{level_db:4.0f} dB"
     head = (f"[{'#' * lit:{METER}}] {level}  {newest.answer.label:9}  p_female "
             + ("    " if p_female is None else f"{p_female:.2f}") + "  ")
-    trace = "".join(_mark(m.answer, marks) for m in moments if m.end_s > newest.end_s - TRACE_S)
+    trace = _trace(moments, marks)
     return (head + trace[-max(1, width - len(head) - 1):])[: width - 1]
+
+
+def _trace(moments, marks):
+    """A mark for each cell of time; blank where an answer was left out."""
+    cells = {math.ceil(m.end_s * CELLS / TRACE_S): _mark(m.answer, marks) for m in moments}
+    last = max(cells)
+    return "".join(cells.get(cell, " ")
+                   for cell in range(max(min(cells), last - CELLS + 1), last + 1))
 
 
 def _mark(answer, marks):
@@ -139,18 +142,17 @@ def _mark(answer, marks):
 
 
 def _newest(arrived, size):
-    """What came since the step before, at least `size` samples, and when the last did."""
+    """What came since the step before, at least `size` samples."""
     blocks, found = [], 0
     while found < size or not arrived.empty():
         try:
-            block, captured_at = arrived.get(timeout=PATIENCE_S)
+            blocks.append(arrived.get(timeout=PATIENCE_S))
         except queue.Empty:
             raise UsageError(f"found no sound from the input device for {PATIENCE_S:g} s, expected "
                              "a stream; connect it again, or choose another with "
                              "--device") from None
-        blocks.append(block)
-        found += len(block)
-    return np.concatenate(blocks), captured_at
+        found += len(blocks[-1])
+    return np.concatenate(blocks)
 
 
 @contextlib.contextmanager

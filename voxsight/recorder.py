@@ -87,8 +87,7 @@ def input_stream(rate, device, size, arrive):
     size : int
         samples at a time
     arrive : callable
-        is given, in another thread, float32 samples of shape (size,) and when the last of them
-        was captured, as `time.monotonic` counts
+        is given, in another thread, float32 samples of shape (size,)
 
     Raises
     ------
@@ -98,8 +97,7 @@ def input_stream(rate, device, size, arrive):
     sounddevice = _checked_sounddevice(device, rate)
 
     def callback(samples, frames, times, status):
-        age_s = max(0.0, times.currentTime - times.inputBufferAdcTime - frames / rate)
-        arrive((samples[:, 0].copy(), time.monotonic() - age_s))
+        arrive(samples[:, 0].copy())
 
     try:
         with contextlib.closing(sounddevice.InputStream(
