@@ -1,4 +1,5 @@
 import functools
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -105,3 +106,24 @@ def test_ctrl_c_waits_for_what_would_swallow_it():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.split("\n")[:3] == ["ended", "heeded", "at once"], done.stderr
     assert not done.stderr
+
+
+THREADED = {
+    "torch": "import torch\n"
+             "torch.set_num_threads(2)\n"
+             "def answer(n): return n * bool(torch.ones(10**6).sum() == 10**6)\n",
+    "scikit-learn": "import numpy as np\n"
+                    "from sklearn.ensemble import HistGradientBoostingClassifier\n"
+                    "x = np.arange(20_000.0)[:, None]\n"
+                    "model = HistGradientBoostingClassifier(max_iter=5).fit(x, x[:, 0] > 9_999)\n"
+                    "def answer(n): return n * bool(model.predict([[2e4]])[0])\n"}
+
+
+@pytest.mark.skipif(multiprocessing.get_start_method() != "fork", reason="processes start anew")
+@pytest.mark.parametrize("library", THREADED)
+def test_threads_that_a_process_had_are_not_waited_for(library):
+    code = (THREADED[library] + "from voxsight.parallel import ordered_map\n"
+            "print(answer(1), *ordered_map(lambda: answer, [2, 3], 2))\n")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60,
+                          env={**os.environ, "OMP_NUM_THREADS": "2"})
+    assert done.stdout == "1 2 3\n", done.stderr

@@ -211,11 +211,20 @@ def _start(make_function):
     # Ctrl-C reaches the whole group; the parent alone answers it.
     with contextlib.suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _keep_to_one_thread()
     try:
         _work = make_function()
     except Exception as error:
         # Raised here it would only break the pool; raised by a call it reaches the parent.
         _work = functools.partial(_raise, error)
+
+
+def _keep_to_one_thread():
+    """OpenMP's threads are not forked along, and whatever asks for them waits for ever."""
+    with contextlib.suppress(ModuleNotFoundError):  # what brings OpenMP brings this
+        import threadpoolctl
+
+        threadpoolctl.threadpool_limits(1)
 
 
 def _end_with(parent):
