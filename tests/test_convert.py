@@ -13,7 +13,15 @@ from conftest import MY_WAVS, ROOT
 from test_mfc import published_picture
 
 from voxsight import mfc
-from voxsight.datasets import COLUMNS, Picture, altered_copies_of, read_dataset, split_pictures
+from voxsight.datasets import (
+    COLUMNS,
+    Picture,
+    altered_copies_of,
+    read_dataset,
+    read_recipe,
+    split_pictures,
+)
+from voxsight.errors import UsageError
 from voxsight.recipes import RECIPES
 
 
@@ -236,6 +244,14 @@ def test_published_pictures_are_a_dataset(corpora):
     pictures, recipe = read_dataset(corpora / "audiomnist_mfc")
     assert len(pictures) == 30_000 and recipe.name == "audiomnist"
     assert len({p.speaker for p in pictures}) == 60
+
+
+def test_a_dataset_without_its_recipe(tmp_path):
+    for content, message in (("{}", "'recipe'"), ("[]", "'recipe'"),
+                             ('{"recipe": {"hop": 1}}', "not a recipe")):
+        (tmp_path / "recipe.json").write_text(content)
+        with pytest.raises(UsageError, match=f"{message}.*make the dataset again"):
+            read_recipe(tmp_path)
 
 
 def test_missing_source_and_wrong_usage(preprocess, tmp_path):

@@ -1,4 +1,6 @@
+import contextlib
 import csv
+import dataclasses
 import json
 import shutil
 import signal
@@ -18,6 +20,7 @@ from safetensors.torch import save_file as save_file_torch
 
 from voxsight.learner import MaskBands, load_into
 from voxsight.prediction import PictureModel
+from voxsight.recipes import RECIPES
 from voxsight.resuming import NAME, Epochs
 
 # One process, so that the network of the fixture is trained once.
@@ -41,6 +44,8 @@ def dataset(tmp_path_factory):
         Image.fromarray(pixels).save(folder / f"{gender}_{i}.jpg")
         lines.append(f"{gender}_{i}.jpg,/{i}.wav,0,1,s{i % 24},{gender},made,,,,")
     (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
+    recipe = dataclasses.replace(RECIPES["audiomnist"], height=32, width=32)
+    (folder / "recipe.json").write_text(json.dumps({"recipe": recipe.to_dict()}))
     return folder
 
 
@@ -148,8 +153,6 @@ def test_calibration_hears_windows_recordings_and_copies_apart():
 
 def test_calibrated_on_altered_copies_where_there_are_any(dataset, tmp_path):
     """Copies that are wrong half of the time leave nothing to be sure of."""
-    import dataclasses
-
     from voxsight.datasets import read_dataset
     from voxsight.learner import TrainConfig, fit, make_learner
     from voxsight.training import finish
@@ -242,6 +245,8 @@ def kill_in(phase, command, out, cwd, launch=(sys.executable,)):
                 if json.loads(file.metadata()["about"])["phase"] == phase:
                     for own in [process, *process.children(recursive=True)]:
                         own.kill()
+        with contextlib.suppress(psutil.TimeoutExpired):
+            process.wait(0.02)
     assert process.returncode == -signal.SIGKILL
     return stored
 

@@ -56,6 +56,22 @@ def test_a_voice_played_to_the_microphone_is_recorded_and_answered(
 
 @pytest.mark.audio_device
 @pytest.mark.xdist_group("microphone")
+def test_first_steps_of_the_readme(microphone, woman, script, tmp_path):
+    (tmp_path / "my_wavs").mkdir()
+    (tmp_path / "models").symlink_to(ROOT / "models")
+    steps = ["record_wav --out my_wavs/me.wav --seconds 2",
+             "deploy_model my_wavs/me.wav --heatmaps results/me"]
+    with playing(woman, microphone):
+        for step in steps:
+            assert step.replace(" ", ".py ", 1) in (ROOT / "README.md").read_text()
+            done = script(*step.split(), cwd=tmp_path)
+            assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].split()[0] == "female"
+    assert list((tmp_path / "results/me").glob("me*.png"))
+
+
+@pytest.mark.audio_device
+@pytest.mark.xdist_group("microphone")
 def test_silence_is_warned_of_and_names_are_kept(microphone, script, tmp_path):
     path = tmp_path / "quiet.wav"
     done = script("record_wav", "--out", path, "--seconds", "0.5", "--yes")

@@ -170,6 +170,9 @@ def read_recipe(folder):
         return RECIPES["audiomnist"]
     try:
         return Recipe.from_dict(files.read_json(path)["recipe"])
+    except (KeyError, TypeError) as error:
+        raise UsageError(f"{path}: found no recipe, expected one under the key 'recipe'; make the "
+                         "dataset again") from error
     except ValueError as error:
         raise UsageError(f"{path}: {error}; make the dataset again") from error
 
