@@ -35,13 +35,15 @@ class Machines:
         self._stack = contextlib.ExitStack()
         self._environment = {
             **os.environ, "PYTHONPATH": str(ROOT / "tests"),
-            "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}
+            "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "2"}
         self._log = self._stack.enter_context(open(folder / "log", "w"))
         with socket.create_server(("127.0.0.1", 0)) as free:
             host, port = free.getsockname()
         self.address = f"tcp://{host}:{port}"
-        self._started("scheduler", "--host", host, "--port", str(port))
+        self.scheduler = self._started("scheduler", "--host", host, "--port", str(port))
         self.workers = [self.worker() for _ in range(2)]
+        with Client(self.address, timeout=60, set_as_default=False) as client:
+            client.wait_for_workers(2, timeout=60)
 
     def _started(self, *command):
         process = subprocess.Popen([*DASK, *command, "--no-dashboard"], start_new_session=True,
@@ -54,11 +56,13 @@ class Machines:
         return self._started("worker", self.address, "--nworkers", "1", "--nthreads", "1")
 
     @staticmethod
-    def kill(process):
-        """With the one that would start it again."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    def kill(*processes):
+        """At once, each with the one that would start it again."""
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        for process in processes:
+            process.wait()
 
     def close(self):
         self._stack.close()
@@ -67,8 +71,6 @@ class Machines:
 @pytest.fixture(scope="module")
 def machines(tmp_path_factory):
     with contextlib.closing(Machines(tmp_path_factory.mktemp("dask"))) as found:
-        with Client(found.address, timeout=60, set_as_default=False) as client:
-            client.wait_for_workers(2, timeout=60)
         yield found
 
 
@@ -114,6 +116,34 @@ def test_pictures_of_a_cluster_of_which_a_worker_is_killed(machines, corpus, tmp
                            capture_output=True, text=True)
     assert " 0 done before" not in again.stdout and "1 failed" in again.stdout
     assert contents(tmp_path / "cluster") == found
+
+
+def test_the_work_waits_for_workers_when_all_have_gone(machines, corpus, tmp_path):
+    process = subprocess.Popen(preprocess(corpus, tmp_path, "--quiet", "--dask",
+                                          machines.address),
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and rows_so_far(tmp_path) < 10:
+        pass
+    machines.kill(*machines.workers)
+    assert "found no worker left" in process.stderr.readline()
+    machines.workers[:] = machines.worker(), machines.worker()
+    said, errors = process.communicate()
+    assert process.returncode == 1, errors
+    assert errors.count("\n") == 1 and "broken.wav" in errors
+    assert said.endswith("1 failed\n")
+
+
+def test_a_scheduler_that_goes_is_told_in_a_line(corpus, tmp_path):
+    with contextlib.closing(Machines(tmp_path)) as machines:
+        process = subprocess.Popen(preprocess(corpus, tmp_path, "--quiet", "--dask",
+                                              machines.address),
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        while process.poll() is None and rows_so_far(tmp_path) < 10:
+            pass
+        machines.kill(machines.scheduler)
+        _, errors = process.communicate()
+    assert process.returncode == 2 and errors.count("\n") == 1, errors
+    assert "found that the scheduler went" in errors
 
 
 def test_answers_of_a_cluster(machines, script, tmp_path):

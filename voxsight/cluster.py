@@ -1,10 +1,13 @@
 """Work on many items by the workers of a Dask cluster, results in the order of the items."""
 
 import contextlib
+import logging
 import multiprocessing
+import sys
 import threading
 import uuid
 from collections import deque
+from concurrent.futures import CancelledError
 from itertools import islice
 
 import voxsight
@@ -14,6 +17,7 @@ from voxsight.parallel import Workers
 CHUNK = 64  # items of a task at most
 AHEAD = 3  # tasks per thread of the cluster that run, wait or have not been asked for
 SCHEDULER_S, WORKER_S = 5, 30  # to wait for a scheduler, and for a worker of it
+WATCH_S = 5  # from one look at whether workers are left to the next
 _heard_by: dict[int, tuple] = {}  # thread of this worker -> name of the work, its Workers
 
 
@@ -35,14 +39,18 @@ def connected(address, make_function, lost):
     Raises
     ------
     UsageError
-        if there is no scheduler or no worker, or a worker lacks this version of voxsight
+        if there is no scheduler or no worker, a worker lacks this version of voxsight, or
+        the scheduler goes
     """
     try:
         from distributed import Client, KilledWorker
+        from distributed.comm import CommClosedError
     except ModuleNotFoundError as error:
         raise UsageError("distributed is not installed, expected it for --dask; run: pip install "
                          "'voxsight[cluster]'") from error
     try:
+        for logger in ("distributed", "distributed.client"):  # they write tracebacks
+            logging.getLogger(logger).setLevel(logging.CRITICAL)
         client = Client(address, timeout=SCHEDULER_S, set_as_default=False)
     except (OSError, ValueError) as error:
         raise UsageError(f"--dask {address}: found no scheduler there ({error or 'no answer'}), "
@@ -52,7 +60,15 @@ def connected(address, make_function, lost):
         _check_workers(client, address)
         cluster = Cluster(client, make_function, lost)
         try:
-            yield cluster
+            with _watched(client, address):
+                yield cluster
+        except (OSError, CancelledError) as error:
+            gone = isinstance(error, CommClosedError | CancelledError)
+            if not gone and client.status == "running":  # of a disk, then
+                raise
+            raise UsageError(f"--dask {address}: found that the scheduler went, expected it to "
+                             "stay; start it again and then this command, which goes on where it "
+                             "stopped") from error
         except KilledWorker as error:
             raise UsageError(f"--dask {address}: found that several workers went ({error}), "
                              "expected them to stay; see their logs, and give them more "
@@ -77,7 +93,9 @@ class Cluster:
 
     def close(self):
         """End the processes of the workers."""
-        self._client.run(_stop, self._name, on_error="ignore")
+        with contextlib.suppress(OSError):  # the scheduler has gone
+            if self._client.status == "running":
+                self._client.run(_stop, self._name, on_error="ignore")
 
     def map(self, items):
         """Results of the function over items, in order.
@@ -112,6 +130,31 @@ class Cluster:
     def _ahead(self):
         """Tasks that keep the workers busy; more of them may have come since."""
         return max(1, AHEAD * sum(self._client.nthreads().values()))
+
+
+@contextlib.contextmanager
+def _watched(client, address):
+    """Say when the last worker has gone; the work waits for another."""
+    from tqdm import tqdm
+
+    ended = threading.Event()
+
+    def watch():
+        alone = False
+        with contextlib.suppress(OSError):  # the scheduler has gone
+            while not ended.wait(WATCH_S):
+                before, alone = alone, not client.nthreads()
+                if alone and not before:
+                    tqdm.write(f"--dask {address}: found no worker left, waiting for one; start "
+                               f"it with: dask worker {address}", file=sys.stderr)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
 
 
 def _results(name, make_function, lost, items):
