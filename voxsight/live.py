@@ -103,7 +103,7 @@ def status_line(moments, marks=BLOCKS, width=80):
     marks : str
         characters of the trace, from ``p_female`` 0 to 1; where there was no speech it has a dot
     width : int
-        columns of the terminal; the trace is cut to fit where that is under 75
+        columns of the terminal; the trace is cut to fit where that is under 79
 
     Returns
     -------
