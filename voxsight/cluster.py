@@ -42,21 +42,10 @@ def connected(address, make_function, lost):
         if there is no scheduler or no worker, a worker lacks this version of voxsight, or
         the scheduler goes
     """
-    try:
-        from distributed import Client, KilledWorker
+    with _client(address) as client:
+        from distributed import KilledWorker
         from distributed.comm import CommClosedError
-    except ModuleNotFoundError as error:
-        raise UsageError("distributed is not installed, expected it for --dask; run: pip install "
-                         "'voxsight[cluster]'") from error
-    try:
-        for logger in ("distributed", "distributed.client"):  # they write tracebacks
-            logging.getLogger(logger).setLevel(logging.CRITICAL)
-        client = Client(address, timeout=SCHEDULER_S, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"--dask {address}: found no scheduler there ({error or 'no answer'}), "
-                         "expected one such as tcp://HOST:8786; start it with: dask "
-                         "scheduler") from error
-    with client:
+
         _check_workers(client, address)
         cluster = Cluster(client, make_function, lost)
         try:
@@ -174,6 +163,22 @@ def _results(name, make_function, lost, items):
         _heard_by[thread] = name, Workers(make_function, 1, "spawn")
         workers = _heard_by[thread][1]
     return workers.results(items, workers.submit(items), lost)
+
+
+def _client(address):
+    try:
+        from distributed import Client
+    except ModuleNotFoundError as error:
+        raise UsageError("distributed is not installed, expected it for --dask; run: pip install "
+                         "'voxsight[cluster]'") from error
+    for logger in ("distributed", "distributed.client"):  # they write tracebacks
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
+    try:
+        return Client(address, timeout=SCHEDULER_S, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--dask {address}: found no scheduler there ({error or 'no answer'}), "
+                         "expected one such as tcp://HOST:8786; start it with: dask "
+                         "scheduler") from error
 
 
 def _stop(name):
