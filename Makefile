@@ -1,5 +1,6 @@
 # make demo: light install, classify my_wavs/, heat maps in results/demo/
 # make test: full install, all tests
+# make quick: the tests that start no process, no training and no browser
 # make model CORPORA=DIR: retrain models/default
 # make measure CORPORA=DIR: how models/default holds on voices and in conditions it never met
 # make compare CORPORA=DIR: the classifiers of the field on the same speakers
@@ -37,13 +38,16 @@ COMPARE = $(PY) scripts/compare_classifiers.py librispeech:$(CORPORA)/LibriSpeec
 
 WINDOWS = --windows 3 --only logistic,gradient_boosting,mlp,gmm,xgboost,dnn,cnn1d,cnn2d
 
-.PHONY: demo test notebooks lint docs coverage model measure compare explain analyse speakers bench audiomnist audiomnist-waveforms clean
+.PHONY: demo test quick notebooks lint docs coverage model measure compare explain analyse speakers bench audiomnist audiomnist-waveforms clean
 
 demo: $(VENV)/light
 	$(PY) scripts/deploy_model.py my_wavs/ --heatmaps results/demo
 
 test: $(VENV)/full
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadgroup  # a core each: half the time
+
+quick: $(VENV)/full
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadgroup -m "not slow"
 
 notebooks: $(VENV)/full
 	$(PY) nbs/run.py $(if $(CORPUS),--corpus $(CORPUS) --out results/notebooks)
@@ -52,6 +56,7 @@ lint: $(VENV)/full
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/codespell
 	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-cache
 
 docs: $(VENV)/full
 	$(VENV)/bin/sphinx-build -q -W --keep-going docs docs/_build
@@ -59,7 +64,7 @@ docs: $(VENV)/full
 
 coverage: $(VENV)/full
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadgroup --cov --cov-report term:skip-covered \
-	    --deselect tests/test_survival.py::test_a_full_disk_loses_nothing  # nor can coverage write
+	    --deselect tests/commands/test_survival.py::test_a_full_disk_loses_nothing  # nor can coverage write
 
 model: $(VENV)/full
 	test -n "$(CORPORA)" || { echo "name the folder of the corpora: make model CORPORA=DIR"; exit 2; }

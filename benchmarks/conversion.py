@@ -8,9 +8,9 @@ import scipy.io.wavfile
 
 from benchmarks import processes, sounds
 from benchmarks.plain_convert import LONGEST, mfc_picture
-from voxsight import mfc
-from voxsight.files import read_json
-from voxsight.recipes import RECIPES
+from voxsight.base.files import read_json
+from voxsight.pictures import cepstra, jpeg
+from voxsight.pictures.recipe import RECIPES
 
 ROUNDS = 3
 PIXELS_COMPARED = 50
@@ -56,8 +56,8 @@ def _different_pixels(work, corpus):
     for picture, path in list(shown.items())[:PIXELS_COMPARED]:
         rate, samples = scipy.io.wavfile.read(path)
         key = path.removeprefix(f"{corpus}/")
-        front = mfc.random_front(key, len(samples), recipe)
+        front = cepstra.random_leading_zeros(key, len(samples), recipe)
         padded = np.pad(samples, (front, max(0, LONGEST - len(samples) - front)))
-        plain = mfc.decode(mfc.encode(mfc_picture(padded, rate), recipe))
-        different += int(np.count_nonzero(plain != mfc.decode(out / picture)))
+        plain = jpeg.decode(jpeg.encode(mfc_picture(padded, rate), recipe))
+        different += int(np.count_nonzero(plain != jpeg.decode(out / picture)))
     return different

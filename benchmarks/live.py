@@ -12,7 +12,7 @@ import soundfile
 
 from benchmarks import processes
 from benchmarks.microphone import playing, virtual_microphone
-from voxsight.live import STEP_S
+from voxsight.answer.live import STEP_S
 
 TIMES = 20
 HEARD = 0.01  # the level, of 1, at which the meter shows three marks

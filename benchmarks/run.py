@@ -27,7 +27,7 @@ def main():
     table = "\n".join(lines)
     print(table)
     if args.out:
-        from voxsight.files import write_bytes
+        from voxsight.base.files import write_bytes
 
         command = shlex.join(["python", *sys.argv])
         write_bytes(args.out, f"# Speed and memory\n\n{_machine()} Made with\n\n    {command}\n\n"

@@ -9,10 +9,10 @@ import torchvision
 from fastai.callback.core import Callback
 from PIL import Image
 
-from voxsight import mfc
-from voxsight.checkpoint import Architecture
-from voxsight.datasets import Picture
-from voxsight.learner import TrainConfig, make_learner
+from voxsight.network.folder import Architecture
+from voxsight.network.learner import TrainConfig, make_learner
+from voxsight.pictures import jpeg
+from voxsight.pictures.dataset import Picture
 
 BATCH, ROUNDS = 64, 3
 SIZES = {(48, 96): 20, (224, 224): 4}  # batches of each
@@ -72,7 +72,7 @@ def _bare(pictures, size, batches):
         started = time.perf_counter()
         for start in range(0, BATCH * batches, BATCH):
             chosen = pictures[start: start + BATCH]
-            pixels = np.stack([mfc.decode(p.path, size) for p in chosen])
+            pixels = np.stack([jpeg.decode(p.path, size) for p in chosen])
             x = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
             x = ((x - mean) / std).contiguous(memory_format=torch.channels_last)
             y = torch.tensor([p.gender == "male" for p in chosen]).long()

@@ -2,7 +2,7 @@
 
 import sys
 
-from voxsight.commands import run_command
+from voxsight.commands.runner import run_command
 
 if __name__ == "__main__":
     sys.exit(run_command("evaluate"))

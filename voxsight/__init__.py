@@ -1,23 +1,22 @@
-"""voxsight: is this voice labelled female or male, how sure, and what was heard?
+"""voxsight: would speech corpora label this voice female or male, and why?
 
-A recording becomes a picture of mel-frequency cepstra (`voxsight.mfc`), a ResNet reads it
-(`voxsight.prediction`) and maps show where it looked (`voxsight.explanation`).
+A recording becomes a picture of mel-frequency cepstra, a ResNet reads it, and attribution maps
+show what the answer is based on.
 
     import voxsight
     voxsight.classify("a.wav")
+
+The folders of this package are the stages from sound to answer; names are imported when they
+are first used.
 """
 
 from importlib.metadata import PackageNotFoundError, version
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 try:
     __version__ = version("voxsight")
 except PackageNotFoundError:  # a source tree that was never installed
     __version__ = "0.0.0"
-
-
-def __getattr__(name):
-    if name == "classify":  # imported when asked for, since it takes half a second
-        from voxsight.answering import classify
-
-        return classify
-    raise AttributeError(f"module 'voxsight' has no attribute {name!r}")

@@ -1,18 +1,22 @@
 """A feed-forward net on the speaker embeddings of an encoder."""
 
+from typing import TYPE_CHECKING
+
 from voxsight.classifiers import register
-from voxsight.classifiers.networks import Network
+from voxsight.classifiers.networks import NetworkClassifier
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
-class _OnEmbeddings(Network):
-    """Two layers as wide as the embedding."""
+class _OnEmbeddings(NetworkClassifier):
+    """Two layers, the first as wide as the embedding."""
 
     inputs = "embedding"
-    encoder = ""
     epochs, patience, batch, lr, weight_decay = 300, 10, 2048, 1e-3, 0.0
 
-    def build(self, shape):
-        """The network without its standardisation."""
+    def build(self, shape: tuple[int, ...]) -> "nn.Module":
+        """The network without its standardisation, for embeddings of this shape."""
         from torch import nn
 
         width = shape[0]

@@ -1,13 +1,21 @@
 """Any audio-classification model of Hugging Face, as it is or fine-tuned."""
 
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import soxr
 
-from voxsight.classifiers import Classifier, Options, probabilities, register
+from voxsight.classifiers import Classifier, Examples, Options, probabilities, register
 from voxsight.errors import UsageError
-from voxsight.features import HEARD_RATE
+from voxsight.sound.excerpts import RATE
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+    from transformers import PreTrainedModel
 
 FOLDER = "hugging_face"
 WORDS = {"female": ("female", "f", "woman", "women"), "male": ("male", "m", "man", "men")}
@@ -15,16 +23,21 @@ WORDS = {"female": ("female", "f", "woman", "women"), "male": ("male", "m", "man
 
 @register
 class HuggingFace(Classifier):
-    """An `AutoModelForAudioClassification` by name or folder, safetensors only."""
+    """An `AutoModelForAudioClassification` by name or folder.
+
+    Weights are read from safetensors only, and no code that comes with a model is run.
+    """
 
     name, inputs, about = "hf", "samples", "a Hugging Face audio-classification model"
     epochs, patience, batch, lr = 8, 3, 8, 3e-5
 
-    def fit(self, train, valid, *, seed=42, log_dir=None):
-        import torch
+    model: "PreTrainedModel"
+    extractor: Any  # the classes of transformers have no common type that can be called
+    columns: tuple[int, int]  # of the model's output: female, male
 
-        from voxsight.fitting import fit_network
-
+    def fit(self, train: Examples, valid: Examples, *, seed: int = 42,
+            log_dir: str | os.PathLike | None = None) -> list[dict[str, Any]]:
+        """Load the model and, where asked for, fine-tune it with a new head."""
         source = self.options.hf
         if not source:
             raise UsageError("hf: found no model named, expected --hf NAME of a model of "
@@ -32,46 +45,55 @@ class HuggingFace(Classifier):
         self._open(source, new_head=self.options.hf_fine_tune)
         if not self.options.hf_fine_tune:
             return []
-        torch.manual_seed(seed)
-        sides = [(self._prepared(side.inputs), side.is_female) for side in (train, valid)]
-        return fit_network(_LogOdds(self.model, self.columns), *sides, epochs=self.epochs,
-                           patience=self.patience, batch=self.batch, lr=self.lr,
-                           weight_decay=0.01, seed=seed, log_dir=log_dir)
-
-    def predict_proba(self, inputs):
         import torch
 
-        network, prepared = _LogOdds(self.model, self.columns), self._prepared(inputs)
-        network.eval()
-        with torch.no_grad():
-            evidence = [network(part) for part in torch.from_numpy(prepared).split(self.batch)]
-        return probabilities(torch.sigmoid(torch.cat(evidence).double()).numpy())
+        from voxsight.network.fitting import fit_network
 
-    def save(self, folder):
+        torch.manual_seed(seed)
+        network = _as_log_odds(self.model, self.columns)
+        sides = [(self._prepared(side.inputs), side.is_female) for side in (train, valid)]
+        return fit_network(network, *sides, epochs=self.epochs, patience=self.patience,
+                           batch=self.batch, lr=self.lr, weight_decay=0.01, seed=seed,
+                           log_dir=log_dir)
+
+    def predict_proba(self, inputs: Sequence[Any]) -> np.ndarray:
+        """Probabilities of the labels, shape (n, 2)."""
+        import torch
+
+        prepared = torch.from_numpy(self._prepared(inputs))
+        network = _as_log_odds(self.model, self.columns).eval()
+        with torch.no_grad():
+            log_odds = torch.cat([network(part) for part in prepared.split(self.batch)])
+        return probabilities(torch.sigmoid(log_odds.double()).numpy())
+
+    def save(self, folder: Path) -> list[str]:
+        """Write the model into a folder of its own there; the names of the files."""
         self.model.save_pretrained(folder / FOLDER, safe_serialization=True)
         self.extractor.save_pretrained(folder / FOLDER)
         return sorted(f"{FOLDER}/{path.name}" for path in (folder / FOLDER).iterdir())
 
     @classmethod
-    def load(cls, folder, options=Options()):
+    def load(cls, folder: Path, options: Options = Options()) -> Self:
+        """A classifier as it was saved."""
         self = cls(options)
         self._open(Path(folder) / FOLDER)
         return self
 
     @property
-    def parameters(self):
-        """Of the network behind the encoder's name."""
+    def parameters(self) -> int:
+        """Parameters of the model, its head included."""
         return self.model.num_parameters()
 
-    def _open(self, source, new_head=False):
+    def _open(self, source: str | os.PathLike, new_head: bool = False) -> None:
+        """Load model and feature extractor; a new head has the labels female and male."""
         from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
 
-        options = {"use_safetensors": True, "trust_remote_code": False}
+        options: dict[str, Any] = {"use_safetensors": True, "trust_remote_code": False}
         if new_head:
             options |= {"id2label": {0: "female", 1: "male"},
                         "label2id": {"female": 0, "male": 1}, "ignore_mismatched_sizes": True}
         try:
-            self.extractor = AutoFeatureExtractor.from_pretrained(source)
+            self.extractor = AutoFeatureExtractor.from_pretrained(source, trust_remote_code=False)
             self.model = AutoModelForAudioClassification.from_pretrained(source, **options)
         except (OSError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
@@ -79,43 +101,47 @@ class HuggingFace(Classifier):
                              "with weights as safetensors; download its folder where there is a "
                              "network (huggingface-cli download NAME --local-dir FOLDER) and "
                              "name that") from error
-        self.columns = _columns(self.model.config.id2label, source)
+        labels = self.model.config.id2label
+        assert labels is not None
+        self.columns = _columns(labels, source)
 
-    def _prepared(self, inputs):
-        """What the model is given of samples: of one length, prepared its own way."""
+    def _prepared(self, inputs: Sequence[np.ndarray]) -> np.ndarray:
+        """Inputs of the model, from samples that are brought to one length."""
         rate, prepared = self.extractor.sampling_rate, []
         for samples in inputs:
-            samples = soxr.resample(samples, HEARD_RATE, rate)
-            samples = np.resize(samples, int(self.options.seconds * rate))  # repeated, not padded
-            values = self.extractor(samples, sampling_rate=rate, return_tensors="np")
+            resampled = soxr.resample(samples, RATE, rate)
+            # A recording that is too short is repeated, not padded with silence.
+            excerpt = np.resize(resampled, int(self.options.seconds * rate))
+            values = self.extractor(excerpt, sampling_rate=rate, return_tensors="np")
             prepared.append(values[self.model.main_input_name][0])
         return np.stack(prepared).astype(np.float32)
 
 
-def _columns(id2label, source):
+def _columns(id2label: Mapping[Any, str], source: str | os.PathLike) -> tuple[int, int]:
     """Columns of a model's output that stand for female and for male."""
-    found = {}
-    for column, label in id2label.items():
-        for ours, words in WORDS.items():
-            if str(label).strip().lower() in words:
-                found[ours] = int(column)
-    if len(found) < 2:
+    columns = {}
+    for column, model_label in id2label.items():
+        for label, words in WORDS.items():
+            if str(model_label).strip().lower() in words:
+                columns[label] = int(column)
+    if len(columns) < 2:
         raise UsageError(f"--hf {source}: found labels {', '.join(map(str, id2label.values()))}, "
                          "expected female and male; add --hf-fine-tune to train a new head")
-    return found["female"], found["male"]
+    return columns["female"], columns["male"]
 
 
-def _LogOdds(model, columns):
+def _as_log_odds(model: "PreTrainedModel", columns: tuple[int, int]) -> "nn.Module":
     """The model as a network whose one output is the log-odds of female."""
     from torch import nn
 
     class LogOdds(nn.Module):
-        def __init__(self):
+        def __init__(self) -> None:
             super().__init__()
             self.model = model
 
-        def forward(self, prepared):
+        def forward(self, prepared: "torch.Tensor") -> "torch.Tensor":
             logits = self.model(**{model.main_input_name: prepared}).logits
-            return logits[:, columns[0]] - logits[:, columns[1]]
+            female, male = columns
+            return logits[:, female] - logits[:, male]
 
     return LogOdds()

@@ -1,29 +1,47 @@
-"""Classifiers of scikit-learn, stored with skops, which loads no code."""
+"""Classifiers of scikit-learn, stored with skops, which runs no stored code."""
+
+import abc
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from voxsight.classifiers import Classifier, Options, balanced_weights, probabilities, register
+from voxsight.classifiers import (
+    Classifier,
+    Examples,
+    Options,
+    balanced_weights,
+    probabilities,
+    register,
+)
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 FILE = "model.skops"
 TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
 
 
 class _Scikit(Classifier):
-    """An estimator of scikit-learn."""
+    """One or several estimators of scikit-learn."""
 
-    model = None
+    model: Any = None
 
-    def save(self, folder):
+    def save(self, folder: Path) -> list[str]:
+        """Write the estimators into a folder; the name of their file."""
         import skops.io
 
-        from voxsight.files import replacing
+        from voxsight.base.files import replacing
 
         with replacing(folder / FILE) as temporary:
             skops.io.dump(self.model, temporary)
         return [FILE]
 
     @classmethod
-    def load(cls, folder, options=Options()):
+    def load(cls, folder: Path, options: Options = Options()) -> Self:
+        """A classifier as it was saved."""
         import skops.io
 
         self = cls(options)
@@ -32,14 +50,23 @@ class _Scikit(Classifier):
 
 
 class _OnStatistics(_Scikit):
-    def fit(self, train, valid, *, seed=42, log_dir=None):
+    """A pipeline on statistics of the cepstra."""
+
+    @abc.abstractmethod
+    def estimator(self, seed: int) -> "Pipeline":
+        """A pipeline that is not fitted yet."""
+
+    def fit(self, train: Examples, valid: Examples, *, seed: int = 42,
+            log_dir: str | os.PathLike | None = None) -> list[dict[str, Any]]:
+        """Fit the pipeline, with both labels weighted the same."""
         self.model = self.estimator(seed)
-        step = f"{self.model.steps[-1][0]}__sample_weight"
-        self.model.fit(np.asarray(train.inputs), np.asarray(train.is_female),
-                       **{step: balanced_weights(train.is_female)})
+        last_step, _ = self.model.steps[-1]
+        weights = {f"{last_step}__sample_weight": balanced_weights(train.is_female)}
+        self.model.fit(np.asarray(train.inputs), np.asarray(train.is_female), **weights)
         return []
 
-    def predict_proba(self, inputs):
+    def predict_proba(self, inputs: Sequence[Any]) -> np.ndarray:
+        """Probabilities of the labels, shape (n, 2)."""
         return probabilities(self.model.predict_proba(np.asarray(inputs))[:, 1])
 
 
@@ -49,8 +76,8 @@ class Logistic(_OnStatistics):
 
     name, about = "logistic", "logistic regression on MFCC statistics"
 
-    def estimator(self, seed):
-        """An unfitted pipeline."""
+    def estimator(self, seed: int) -> "Pipeline":
+        """A pipeline that is not fitted yet; nothing in it is random."""
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
@@ -58,10 +85,10 @@ class Logistic(_OnStatistics):
         return make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=2000))
 
     @property
-    def parameters(self):
-        """Weights of the regression."""
-        last = self.model.steps[-1][1]
-        return last.coef_.size + last.intercept_.size
+    def parameters(self) -> int:
+        """Weights and intercept of the regression."""
+        _, regression = self.model.steps[-1]
+        return regression.coef_.size + regression.intercept_.size
 
 
 @register
@@ -70,8 +97,8 @@ class GradientBoosting(_OnStatistics):
 
     name, about = "gradient_boosting", "histogram gradient boosting on MFCC statistics"
 
-    def estimator(self, seed):
-        """An unfitted pipeline."""
+    def estimator(self, seed: int) -> "Pipeline":
+        """A pipeline that is not fitted yet."""
         from sklearn.ensemble import HistGradientBoostingClassifier
         from sklearn.pipeline import make_pipeline
 
@@ -79,10 +106,10 @@ class GradientBoosting(_OnStatistics):
             learning_rate=0.05, max_leaf_nodes=15, l2_regularization=1.0, random_state=seed))
 
     @property
-    def parameters(self):
-        """Nodes of all trees."""
-        trees = [tree for trees in self.model.steps[-1][1]._predictors for tree in trees]
-        return sum(tree.get_n_leaf_nodes() for tree in trees)
+    def parameters(self) -> int:
+        """Leaves of all trees."""
+        _, boosting = self.model.steps[-1]
+        return sum(tree.get_n_leaf_nodes() for trees in boosting._predictors for tree in trees)
 
 
 @register
@@ -90,36 +117,42 @@ class Mixtures(_Scikit):
     """A Gaussian mixture per label over frames of cepstra, and their likelihood ratio.
 
     Reynolds and Rose, "Robust text-independent speaker identification using Gaussian mixture
-    speaker models", 1995. The first coefficient follows the level and is left out.
+    speaker models", 1995. The first coefficient follows the level and is not used.
     """
 
     name, inputs, about = "gmm", "mfcc", "Gaussian mixtures over MFCC frames, likelihood ratio"
     components = 32
 
-    def fit(self, train, valid, *, seed=42, log_dir=None):
+    def fit(self, train: Examples, valid: Examples, *, seed: int = 42,
+            log_dir: str | os.PathLike | None = None) -> list[dict[str, Any]]:
+        """Fit a mixture to the frames of each label."""
         from sklearn.mixture import GaussianMixture
 
         self.model = []
         for label in (True, False):
-            frames = np.concatenate([_frames(x) for x, female in
-                                     zip(train.inputs, train.is_female) if female == label])
+            frames = np.concatenate([_frames(mfcc) for mfcc, is_female in
+                                     zip(train.inputs, train.is_female) if is_female == label])
             mixture = GaussianMixture(min(self.components, len(frames) // 8), reg_covar=1e-3,
                                       covariance_type="diag", random_state=seed)
             self.model.append(mixture.fit(frames))
         return []
 
-    def predict_proba(self, inputs):
-        female, male = self.model
-        ratios = np.array([np.mean(female.score_samples(_frames(x))
-                                   - male.score_samples(_frames(x))) for x in inputs])
-        return probabilities(1 / (1 + np.exp(-np.clip(ratios, -60, 60))))
+    def predict_proba(self, inputs: Sequence[Any]) -> np.ndarray:
+        """Probabilities of the labels, shape (n, 2)."""
+        log_odds = np.array([self._mean_log_ratio(_frames(mfcc)) for mfcc in inputs])
+        return probabilities(1 / (1 + np.exp(-np.clip(log_odds, -60, 60))))
 
     @property
-    def parameters(self):
-        """Of all Gaussians."""
+    def parameters(self) -> int:
+        """Weights, means and variances of all Gaussians."""
         return sum(m.weights_.size + m.means_.size + m.covariances_.size for m in self.model)
 
+    def _mean_log_ratio(self, frames: np.ndarray) -> np.floating:
+        """Log of the ratio of both likelihoods, averaged over frames."""
+        female, male = self.model
+        return np.mean(female.score_samples(frames) - male.score_samples(frames))
 
-def _frames(mfcc):
+
+def _frames(mfcc: np.ndarray) -> np.ndarray:
     """Frames of a recording as rows, without the coefficient of the level."""
     return np.asarray(mfcc)[1:].T

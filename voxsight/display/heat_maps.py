@@ -1,122 +1,131 @@
-"""Pictures of recordings and where the network looked."""
+"""Attribution maps: of a recording, of each label, and the tests of the methods."""
 
+import os
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
-from voxsight import mfc
+from voxsight.answer.prediction import WindowPrediction
 from voxsight.display.saving import save
+from voxsight.pictures import cepstra
+from voxsight.pictures.recipe import Recipe
+
+if TYPE_CHECKING:
+    from voxsight.base.files import AnyPath
 
 TICKS_HZ = (100, 250, 500, 1000, 2000, 4000, 8000, 16000)
-_TITLES = {"mfcc": "MFC coefficients", "log_mel": "mel bands", "delta": "change over time"}
+_VIEW_TITLES = {"mfcc": "MFC coefficients", "log_mel": "mel bands", "delta": "change over time"}
+_FAITHFULNESS_PANELS = {
+    "deletion-random": "deletion area less random's\n(left is better)",
+    "deletion-amplitude": "deletion area less loudness's\n(left is better)",
+    "road_linear": "ROAD gap, linear\n(right is better)",
+    "road_mean": "ROAD gap, mean\n(right is better)",
+    "on_word": "fraction on the word\n(right is better)"}
 
 
-def save_heat_map(path, windows, heat, recipe, title):
-    """Draw the pictures of a recording beside where the network looked.
+class _Placement(TypedDict):
+    """Where `imshow` draws an image."""
+
+    origin: Literal["lower"]
+    aspect: Literal["auto"]
+    interpolation: Literal["nearest"]
+    extent: tuple[float, float, float, float]
+
+
+def save_heat_map(path: "AnyPath", windows: Sequence[WindowPrediction], heat: np.ndarray,
+                  recipe: Recipe, title: str) -> None:
+    """Draw the pictures of a recording beside their attribution maps.
 
     Parameters
     ----------
     path : str or os.PathLike
-        PNG to write
-    windows : list of prediction.WindowAnswer
+        PNG to write.
+    windows : sequence of WindowPrediction [shape=(n,)]
+        With their pictures; if all have samples, waveform and spectrogram are drawn too.
     heat : np.ndarray [shape=(n, height, width)]
-        in [0, 1], enlarged to the pictures
-    recipe : recipes.Recipe
+        Attribution maps in [0, 1], enlarged to the pictures.
+    recipe : Recipe
+        Of the pictures.
     title : str
+        Title of the figure.
     """
     views = list(dict.fromkeys(recipe.views))
-    heard = all(window.samples is not None for window in windows)
-    above = ["waveform"] * heard + ["spectrogram"] * (heard and "log_mel" not in views)
+    rows_above = _rows_above(windows, views)
+    heights = [1.0 if name == "waveform" else 2.0 for name in (*rows_above, *views)]
     width = 4.5 + 1.2 * (len(windows) - 1)
-    heights = [1.0 if name == "waveform" else 2.0 for name in (*above, *views)]
     figure = Figure(figsize=(2 * width, 1.2 + sum(heights)), layout="constrained")
     axes = figure.subplots(len(heights), 2, sharex=True, squeeze=False, height_ratios=heights)
     figure.suptitle(title.encode("utf-8", "backslashreplace").decode(), parse_math=False)
-    for row, name in zip(axes, above):
-        draw = {"waveform": _draw_waveforms, "spectrogram": _draw_spectrograms}[name]
-        draw(row[0], windows, recipe)
+    for row, name in zip(axes, rows_above):
+        draw = _draw_waveforms if name == "waveform" else _draw_spectrograms
+        draw(row[0], windows, recipe, ())
         draw(row[1], windows, recipe, heat)
         row[0].set_title(name, fontsize="medium")
         row[1].set_title("when the network looked", fontsize="medium")
-    for row, view in zip(axes[len(above):], views):
-        channel = recipe.views.index(view)
-        _draw(row[0], windows, channel)
-        shades = _draw(row[1], windows, channel, heat)
-        for axis in row:
-            _label_rows(axis, view, windows[0].picture.shape[0], recipe)
-        row[0].set_title(_TITLES[view], fontsize="medium")
-        row[1].set_title("where the network looked", fontsize="medium")
+    for row, view in zip(axes[len(rows_above):], views):
+        image = _draw_view(row, windows, view, recipe, heat)
     for axis in axes[-1]:
         axis.set_xlabel("time (s)")
     figure.supxlabel("A map marks a place in the picture, not which of its channels was read "
                      "there.", fontsize="small")
-    figure.colorbar(shades, ax=axes[len(above):, 1].tolist(), shrink=0.8,
+    figure.colorbar(image, ax=axes[len(rows_above):, 1].tolist(), shrink=0.8,
                     label="evidence (share of its maximum)")
     save(figure, path)
 
 
-def save_class_means(path, means, recipe):
+def save_class_means(path: str | os.PathLike, means: Mapping[str, Mapping[str, Any]],
+                     recipe: Recipe) -> None:
     """Draw the mean map of each label with its profiles over rows and time.
 
     Parameters
     ----------
     path : str or os.PathLike
-        PNG to write
-    means : dict
-        as `explanation.class_means` gives it
-    recipe : recipes.Recipe
+        PNG to write.
+    means : mapping of str to mapping
+        As `voxsight.explanation.class_means.class_means` returns them.
+    recipe : Recipe
+        Of the pictures.
     """
     figure = Figure(figsize=(10.5, 4.2), layout="constrained")
     axes = figure.subplots(1, len(means) + 1, width_ratios=[2] * len(means) + [1.1])
-    top = max(float(mean["mean_map"].max()) for mean in means.values())
+    maximum = max(float(mean["mean_map"].max()) for mean in means.values())
     for axis, (label, mean) in zip(axes, means.items()):
         height = mean["mean_map"].shape[0]
-        shades = axis.imshow(mean["mean_map"], origin="lower", aspect="auto", cmap="inferno",
-                             vmin=0, vmax=top, extent=(0, recipe.window_s, -0.5, height - 0.5))
+        image = axis.imshow(mean["mean_map"], origin="lower", aspect="auto", cmap="inferno",
+                            vmin=0, vmax=maximum,
+                            extent=(0, recipe.window_s, -0.5, height - 0.5))
         _label_rows(axis, recipe.views[0], height, recipe)
         axis.set_xlabel("time (s)")
         axis.set_title(f"{label}, mean of {mean['n']} maps", fontsize="medium")
         axes[-1].plot(mean["rows"], np.arange(height), label=label)
-    _label_rows(axes[-1], recipe.views[0], height, recipe)
-    if "log_mel" in recipe.views[1:]:  # the same rows in another channel
-        bands = axes[-1].twinx()
-        bands.set_ylim(axes[-1].get_ylim())
-        _label_rows(bands, "log_mel", height, recipe)
-        bands.set_ylabel("or frequency (Hz)")
-    axes[-1].set_xlabel("mean over time")
-    axes[-1].legend(fontsize="small")
-    figure.colorbar(shades, ax=axes[: len(means)].tolist(), label="share of a map's maximum")
+    _label_profile(axes[-1], height, recipe)
+    figure.colorbar(image, ax=axes[: len(means)].tolist(), label="fraction of a map's maximum")
     save(figure, path)
 
 
-def save_faithfulness(path, corpora):
-    """Draw what each method's maps have more than chance and loudness.
+def save_faithfulness(path: str | os.PathLike,
+                      corpora: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
+    """Draw by how much each method's maps are better than chance and loudness.
 
     Parameters
     ----------
     path : str or os.PathLike
-        PNG to write
-    corpora : dict
-        as `explanation_report.measure_methods` gives them
+        PNG to write.
+    corpora : mapping of str to mapping
+        Measures by corpus and method, as
+        `voxsight.explanation.trials.report.measure_methods` returns them under ``corpora``.
     """
-    panels = {"deletion-random": "deletion area less random's\n(left is better)",
-              "deletion-amplitude": "deletion area less loudness's\n(left is better)",
-              "road_linear": "ROAD gap, linear\n(right is better)",
-              "road_mean": "ROAD gap, mean\n(right is better)",
-              "on_word": "share on the word\n(right is better)"}
     methods = list(next(iter(corpora.values())))
     figure = Figure(figsize=(14, 1.6 + 0.34 * len(methods)), layout="constrained")
-    axes = figure.subplots(1, len(panels), sharey=True)
-    for axis, (key, title) in zip(axes, panels.items()):
-        for shift, (corpus, found) in zip((-0.12, 0.12, 0.36, -0.36), corpora.items()):
-            rows = [(place, found[name][key]) for place, name in enumerate(methods)
-                    if found[name][key]["value"] is not None]
-            places, own = zip(*rows) if rows else ((), ())
-            value, low, high = (np.array([figure[k] for figure in own])
-                                for k in ("value", "low", "high"))
-            axis.errorbar(value, np.array(places) + shift, fmt="o", markersize=3, capsize=2,
-                          xerr=np.maximum([value - low, high - value], 0), label=corpus)
+    axes = figure.subplots(1, len(_FAITHFULNESS_PANELS), sharey=True)
+    for axis, (measure, title) in zip(axes, _FAITHFULNESS_PANELS.items()):
+        for offset, (corpus, results) in zip(_offsets(len(corpora)), corpora.items()):
+            _draw_measure(axis, [results[method][measure] for method in methods], offset, corpus)
         axis.axvline(0, color="gray", linestyle=":")
         axis.set_title(title, fontsize="small")
         axis.grid(axis="x", alpha=0.3)
@@ -127,20 +136,20 @@ def save_faithfulness(path, corpora):
     save(figure, path)
 
 
-def save_sensitivity(path, curves):
-    """Draw how the answer moves when the sound is changed.
+def save_sensitivity(path: str | os.PathLike, curves: Mapping[str, Mapping[str, Any]]) -> None:
+    """Draw how the probability changes when the sound is changed.
 
     Parameters
     ----------
     path : str or os.PathLike
-        PNG to write
-    curves : dict
-        per sweep ``title``, ``unit``, ``x``, and ``lines``: name to value, low and high
-        of p_female at each x
+        PNG to write.
+    curves : mapping of str to mapping
+        Per sweep ``title``, ``unit``, ``x``, and ``lines``: by name, sequences of value, low
+        and high of the probability of female at each x.
     """
     figure = Figure(figsize=(4.4 * len(curves), 3.6), layout="constrained")
-    for axis, curve in zip(figure.subplots(1, len(curves), sharey=True, squeeze=False)[0],
-                           curves.values()):
+    axes = figure.subplots(1, len(curves), sharey=True, squeeze=False)[0]
+    for axis, curve in zip(axes, curves.values()):
         for name, (value, low, high) in curve["lines"].items():
             (line,) = axis.plot(curve["x"], value, marker=".", label=name)
             axis.fill_between(curve["x"], low, high, color=line.get_color(), alpha=0.2)
@@ -157,67 +166,133 @@ def save_sensitivity(path, curves):
     save(figure, path)
 
 
-def _draw(axis, windows, channel, heat=()):
-    """Pictures in time, each with its heat, if any; a later window covers an earlier one."""
-    shades = None
+def _rows_above(windows: Sequence[WindowPrediction], views: Sequence[str]) -> list[str]:
+    """Rows above the views: the waveform, and the spectrogram unless a view shows it."""
+    if any(window.samples is None for window in windows):
+        return []
+    return ["waveform"] if "log_mel" in views else ["waveform", "spectrogram"]
+
+
+def _draw_view(row: np.ndarray, windows: Sequence[WindowPrediction], view: str, recipe: Recipe,
+               heat: np.ndarray) -> AxesImage:
+    """Draw one view twice, on the right with the maps over it; return the last map drawn."""
+    channel = recipe.views.index(view)
+    _draw_pictures(row[0], windows, channel, ())
+    image = _draw_pictures(row[1], windows, channel, heat)
+    assert image is not None
+    for axis in row:
+        _label_rows(axis, view, _picture(windows[0]).shape[0], recipe)
+    row[0].set_title(_VIEW_TITLES[view], fontsize="medium")
+    row[1].set_title("where the network looked", fontsize="medium")
+    return image
+
+
+def _draw_pictures(axis: Axes, windows: Sequence[WindowPrediction], channel: int,
+                   heat: Sequence[np.ndarray] | np.ndarray) -> AxesImage | None:
+    """Draw pictures, and maps if there are any; a later window covers an earlier one."""
+    image = None
     for window, values in zip_longest(windows, heat[: len(windows)]):
-        axis.imshow(window.picture[..., channel], cmap="gray", vmin=0, vmax=255,
-                    **_placing(window))
+        axis.imshow(_picture(window)[..., channel], cmap="gray", vmin=0, vmax=255,
+                    **_placement(window))
         if values is not None:
-            shades = axis.imshow(values, cmap="inferno", vmin=0, vmax=1,
-                                 alpha=0.15 + 0.6 * values, **_placing(window))
+            image = axis.imshow(values, cmap="inferno", vmin=0, vmax=1,
+                                alpha=0.15 + 0.6 * values, **_placement(window))
     axis.set_xlim(windows[0].start_s, windows[-1].end_s)
-    return shades
+    return image
 
 
-def _draw_waveforms(axis, windows, recipe, heat=()):
-    """Samples in time, over a shade as strong as the map's mean over rows."""
+def _draw_waveforms(axis: Axes, windows: Sequence[WindowPrediction], recipe: Recipe,
+                    heat: Sequence[np.ndarray] | np.ndarray) -> None:
+    """Draw samples over a shade as strong as the map's mean over its rows."""
     _shade_times(axis, windows, heat, (-1, 1))
-    loudest = max(float(np.abs(window.samples).max()) for window in windows) or 1.0
-    for window in windows:
-        front = (recipe.window_samples - len(window.samples)) / 2 / recipe.sample_rate
-        times = np.arange(len(window.samples)) / recipe.sample_rate + window.start_s + front
-        axis.plot(times, window.samples / loudest, color="0.25", linewidth=0.4)
+    sounds = [_samples(window) for window in windows]
+    peak = max(float(np.abs(samples).max()) for samples in sounds) or 1.0
+    for window, samples in zip(windows, sounds):
+        padding_s = (recipe.window_samples - len(samples)) / 2 / recipe.sample_rate
+        times = np.arange(len(samples)) / recipe.sample_rate + window.start_s + padding_s
+        axis.plot(times, samples / peak, color="0.25", linewidth=0.4)
     axis.set_ylim(-1, 1)
     axis.set_yticks([])
 
 
-def _draw_spectrograms(axis, windows, recipe, heat=()):
-    """Mel bands in Hz, where the network saw coefficients only: a shade says when, not where."""
+def _draw_spectrograms(axis: Axes, windows: Sequence[WindowPrediction], recipe: Recipe,
+                       heat: Sequence[np.ndarray] | np.ndarray) -> None:
+    """Draw mel bands that the network did not see; a shade says when it looked, not where."""
     for window in windows:
-        decibels = mfc.log_mel(mfc.pad(window.samples, recipe.window_samples), recipe)
-        placing = _placing(window) | {"extent": (window.start_s, window.end_s, -0.5,
-                                                 len(decibels) - 0.5)}
-        axis.imshow(decibels, cmap="gray", **placing)
+        decibels = cepstra.log_mel(cepstra.pad(_samples(window), recipe.window_samples), recipe)
+        axis.imshow(decibels, cmap="gray",
+                    **_placement(window, (-0.5, len(decibels) - 0.5)))
     _shade_times(axis, windows, heat, (-0.5, len(decibels) - 0.5))
     _label_rows(axis, "log_mel", len(decibels), recipe)
 
 
-def _shade_times(axis, windows, heat, rows):
+def _shade_times(axis: Axes, windows: Sequence[WindowPrediction],
+                 heat: Sequence[np.ndarray] | np.ndarray, rows: tuple[float, float]) -> None:
     """Colour by the map's mean over its rows."""
-    strongest = max((float(values.mean(axis=0).max()) for values in heat), default=0) or 1.0
+    maximum = max((float(values.mean(axis=0).max()) for values in heat), default=0) or 1.0
     for window, values in zip(windows, heat):
-        profile = values.mean(axis=0, keepdims=True) / strongest
+        profile = values.mean(axis=0, keepdims=True) / maximum
         axis.imshow(profile, cmap="inferno", vmin=0, vmax=1, alpha=0.75 * profile,
-                    **(_placing(window) | {"extent": (window.start_s, window.end_s, *rows)}))
+                    **_placement(window, rows))
 
 
-def _placing(window):
-    height = window.picture.shape[0]
+def _placement(window: WindowPrediction, rows: tuple[float, float] | None = None) -> _Placement:
+    """Place of a window's image; `rows` are its lower and upper edge."""
+    bottom, top = rows or (-0.5, _picture(window).shape[0] - 0.5)
     return {"origin": "lower", "aspect": "auto", "interpolation": "nearest",
-            "extent": (window.start_s, window.end_s, -0.5, height - 0.5)}
+            "extent": (window.start_s, window.end_s, bottom, top)}
 
 
-def _label_rows(axis, view, height, recipe):
+def _picture(window: WindowPrediction) -> np.ndarray:
+    assert window.picture is not None
+    return window.picture
+
+
+def _samples(window: WindowPrediction) -> np.ndarray:
+    assert window.samples is not None
+    return window.samples
+
+
+def _offsets(n: int) -> np.ndarray:
+    """Distances from the middle of a row, so that corpora do not cover each other."""
+    return (np.arange(n) - (n - 1) / 2) * min(0.24, 0.8 / n)
+
+
+def _draw_measure(axis: Axes, results: Sequence[Mapping[str, Any]], offset: float,
+                  corpus: str) -> None:
+    """Draw one measure of every method; a method without a value has no point."""
+    known = [(row, result) for row, result in enumerate(results) if result["value"] is not None]
+    rows = np.array([row for row, _ in known], float)
+    value, low, high = (np.array([result[key] for _, result in known], float)
+                        for key in ("value", "low", "high"))
+    axis.errorbar(value, rows + offset, fmt="o", markersize=3, capsize=2,
+                  xerr=np.maximum([value - low, high - value], 0), label=corpus)
+
+
+def _label_profile(axis: Axes, height: int, recipe: Recipe) -> None:
+    """Label the profiles over rows of the class means."""
+    axis.set_ylim(-0.5, height - 0.5)  # as the maps beside it
+    _label_rows(axis, recipe.views[0], height, recipe)
+    if "log_mel" in recipe.views[1:]:  # the same rows in another channel
+        bands = axis.twinx()
+        bands.set_ylim(axis.get_ylim())
+        _label_rows(bands, "log_mel", height, recipe)
+        bands.set_ylabel("or frequency (Hz)")
+    axis.set_xlabel("mean over time")
+    axis.legend(fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0))
+
+
+def _label_rows(axis: Axes, view: str, height: int, recipe: Recipe) -> None:
+    """Label the rows of a picture: coefficients, or frequencies of the mel bands."""
     if view == "mfcc":
-        scale = height / recipe.n_mfcc
-        every = max(1, recipe.n_mfcc // 4)
-        numbers = np.arange(0, recipe.n_mfcc, every)
-        axis.set_yticks((numbers + 0.5) * scale - 0.5, numbers)
+        pixels_per_row = height / recipe.n_mfcc
+        step = max(1, recipe.n_mfcc // 4)
+        coefficients = np.arange(0, recipe.n_mfcc, step)
+        axis.set_yticks((coefficients + 0.5) * pixels_per_row - 0.5, [str(k) for k in coefficients])
         axis.set_ylabel("coefficient (quefrency)")
         return
-    centres = mfc.band_centres(recipe)
+    centres = cepstra.band_centres(recipe)
     ticks = [hz for hz in TICKS_HZ if centres[0] <= hz <= centres[-1] * 1.05]
     bands = np.interp(ticks, centres, np.arange(len(centres)))
-    axis.set_yticks((bands + 0.5) * height / len(centres) - 0.5, ticks)
+    axis.set_yticks((bands + 0.5) * height / len(centres) - 0.5, [str(hz) for hz in ticks])
     axis.set_ylabel("frequency (Hz)")

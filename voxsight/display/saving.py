@@ -1,11 +1,19 @@
 """How every figure is written."""
 
+from typing import TYPE_CHECKING
+
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
-from voxsight import files
+from voxsight.base import files
+
+if TYPE_CHECKING:
+    from voxsight.base.files import AnyPath
+
+DPI = 110
 
 
-def save(figure, path):
+def save(figure: Figure, path: "AnyPath") -> None:
     """Write a matplotlib figure as PNG, whole or not at all."""
     with files.replacing(path) as temporary:
-        FigureCanvasAgg(figure).print_figure(temporary, dpi=110, format="png")
+        FigureCanvasAgg(figure).print_figure(temporary, dpi=DPI, format="png")

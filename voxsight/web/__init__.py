@@ -1,1 +1,1 @@
-"""The web page: what guards it, what answers, how an answer looks, and the page itself."""
+"""The web page: its ASGI middleware, its service, its predictions as HTML, and the page."""

@@ -1,11 +1,17 @@
-"""An answer as a piece of HTML that holds all it shows: nothing stays on the server."""
+"""A prediction as a piece of HTML that contains everything it shows.
+
+Nothing of it stays on the server.
+"""
 
 import base64
 import html
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from voxsight import files
-from voxsight.prediction import COLUMNS
-from voxsight.web.service import MAX_SEGMENTS
+from voxsight.answer.prediction import COLUMNS
+from voxsight.answer.writers import TIMELINE_COLUMNS
+from voxsight.base import files
+from voxsight.web.service import MAX_SEGMENTS, Heard
 
 HEADLINES = {"female": "labelled female", "male": "labelled male", "uncertain": "uncertain",
              "no_speech": "no speech"}
@@ -37,7 +43,7 @@ STYLE = """
 .vx-track i{position:absolute;top:0;bottom:0} i.vx-female{background:#b45309;border:0}
 i.vx-male{background:#2563eb;border:0} i.vx-uncertain{background:#6b7280;border:0}
 """
-# A segment's button plays its part of the one sound of its answer.
+# The button of a segment plays its part of the recording.
 SCRIPT = """<script>
 document.addEventListener("click", event => {
   const button = event.target.closest("button[data-start]");
@@ -52,20 +58,24 @@ document.addEventListener("click", event => {
 </script>"""
 
 
-def answer_html(heard, min_confidence, picture=None, sound="", places=(), kept=""):
-    """An answer for people.
+def answer_html(heard: Heard, min_confidence: float, picture: bytes | None = None,
+                sound: str = "", places: Sequence[tuple[float, float]] = (),
+                kept: str = "") -> str:
+    """A prediction as HTML.
 
     Parameters
     ----------
-    heard : service.Heard
+    heard : Heard
     min_confidence : float
-        below it an answer is uncertain
+        Below it a label is uncertain.
     picture : bytes, optional
-        PNG of the heat map
-    sound, places
-        as `service.listening` gives them
+        PNG of the heat map.
+    sound : str
+        Recording as a data URL, as `service.listening` returns it.
+    places : sequence of (float, float)
+        Where each segment lies in it, seconds.
     kept : str
-        where the recording was kept, if it was
+        Where the recording was stored, if it was.
 
     Returns
     -------
@@ -89,12 +99,12 @@ def answer_html(heard, min_confidence, picture=None, sound="", places=(), kept="
     return _section(HEADLINES[prediction.label], *parts, _downloads(heard, picture))
 
 
-def _section(headline, *parts):
+def _section(headline: str, *parts: str) -> str:
     return (f'<section class="vx" role="status" aria-live="polite"><h2>{headline}</h2>'
             f'{"".join(parts)}</section>')
 
 
-def _bar(p_female, min_confidence):
+def _bar(p_female: float | None, min_confidence: float) -> str:
     if p_female is None:
         return "<p>There are only zeros in it, so there is no probability."
     low, high = 100 * (1 - min_confidence), 100 * min_confidence
@@ -109,8 +119,8 @@ def _bar(p_female, min_confidence):
             f"<p>p(female) = <b>{p_female:.3f}</b>, calibrated")
 
 
-def _timeline(heard, sound, places):
-    total = max(heard.prediction.duration_s, 1e-3)
+def _timeline(heard: Heard, sound: str, places: Sequence[tuple[float, float]]) -> str:
+    total = max(heard.prediction.duration_s or 0.0, 1e-3)
     track = "".join(f'<i class="vx-{s["label"]}" style="left:{100 * s["start_s"] / total:.2f}%;'
                     f'width:{100 * (s["end_s"] - s["start_s"]) / total:.2f}%"></i>'
                     for s in heard.segments[:MAX_SEGMENTS])
@@ -122,37 +132,37 @@ def _timeline(heard, sound, places):
             + f"<ol>{buttons}</ol>" + (f"<p>and {more} more in the CSV" if more > 0 else ""))
 
 
-def _segment(segment, place):
+def _segment(segment: Mapping[str, Any], place: tuple[float, float] | None) -> str:
     words = f'{_clock(segment["start_s"])} {segment["label"]} {segment["p_female"]:.2f}'
-    heard = f'data-start="{place[0]:.3f}" data-end="{place[1]:.3f}"' if place else "disabled"
-    return (f'<li><button type="button" class="vx-{segment["label"]}" {heard} '
+    playable = f'data-start="{place[0]:.3f}" data-end="{place[1]:.3f}"' if place else "disabled"
+    return (f'<li><button type="button" class="vx-{segment["label"]}" {playable} '
             f'aria-label="hear {words}">{words}</button></li>')
 
 
-def _downloads(heard, picture):
+def _downloads(heard: Heard, picture: bytes | None) -> str:
     rows = "".join(files.csv_lines(COLUMNS, [heard.prediction.to_row()]))
     links = [_link("answer.csv", _url(rows.encode("utf-8", "surrogateescape"), "text/csv"))]
     if heard.segments:
-        rows = "".join(files.csv_lines(("start_s", "end_s", "label", "p_female"), heard.segments))
+        rows = "".join(files.csv_lines(TIMELINE_COLUMNS, heard.segments))
         links.append(_link("timeline.csv", _url(rows.encode(), "text/csv")))
     if picture:
         links.append(_link("heat_map.png", _url(picture, "image/png")))
     return f"<p>Download: {' '.join(links)}"
 
 
-def _link(name, url):
+def _link(name: str, url: str) -> str:
     return f'<a download="{name}" href="{url}">{name}</a>'
 
 
-def _url(content, kind):
+def _url(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _clock(seconds):
+def _clock(seconds: float) -> str:
     minutes, rest = divmod(seconds, 60)
     hours, minutes = divmod(int(minutes), 60)
     return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
 
 
-def _text(words):
-    return html.escape(words.encode("utf-8", "backslashreplace").decode())
+def _text(text: str) -> str:
+    return html.escape(text.encode("utf-8", "backslashreplace").decode())

@@ -1,7 +1,7 @@
-"""What stands between the network and the page: who may ask, how much, and for what.
+"""ASGI middleware: allowed hosts, login, sessions, limits of size and time.
 
-A page on one's own machine can still be reached by any web site that its user visits, and
-with --host by anyone near. The guard is ASGI middleware around everything that is served.
+Even a page on one's own machine can be reached by any web site that its user visits, and with
+--host by others on the network. The middleware is around everything that is served.
 """
 
 import asyncio
@@ -12,16 +12,18 @@ import json
 import os
 import secrets
 import time
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from http.cookies import SimpleCookie
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 MAX_BYTES = 25 * 2**20
-ENVELOPE_BYTES = 2**16  # what a form adds to the file in it
-DRAINED_BYTES = 10 * MAX_BYTES  # of what is refused, before the connection is cut
-BODY_S = 60.0  # for a request to arrive
+ENVELOPE_BYTES = 2**16  # that a form adds to the file in it
+DRAINED_BYTES = 10 * MAX_BYTES  # read of a refused request before the connection is closed
+BODY_S = 60.0  # within which a request has to arrive
 COOKIE = "voxsight_session"
 UPLOAD, FILE = "/gradio_api/upload", "/gradio_api/file"
-# Routes of Gradio that this page does not use: other hosts' files, other ways to call, code.
+# Routes of Gradio that this page does not use: files of other hosts, other APIs, code.
 CLOSED = ("/monitoring", *(f"/gradio_api/{name}" for name in (
     "proxy", "vibe", "undo-vibe", "deep_link", "run", "api", "call", "stream", "dev",
     "process_recording", "custom_component", "component_server")))
@@ -33,29 +35,37 @@ HEADERS = {
     "permissions-policy": "microphone=(self), camera=(), geolocation=()",
 }
 
+# Of ASGI, see https://asgi.readthedocs.io/en/latest/specs/main.html
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
 
 class Guard:
-    """ASGI middleware.
+    """ASGI middleware that decides which requests reach the application.
 
     Parameters
     ----------
     app : ASGI application
     hosts : sequence of str, optional
-        names under which the page may be asked for; any by default
+        Host names that a request may be addressed to (default: any).
     credentials : (str, str), optional
-        user and password, asked for by HTTP Basic authentication
+        User and password for HTTP Basic authentication.
     body_s : float
-        seconds for a request to arrive
+        Seconds within which a request has to arrive.
     """
 
-    def __init__(self, app, *, hosts=None, credentials=None, body_s=BODY_S):
+    def __init__(self, app: App, *, hosts: Sequence[str] | None = None,
+                 credentials: tuple[str, str] | None = None, body_s: float = BODY_S) -> None:
         self.app, self.hosts, self.body_s = app, hosts, body_s
-        self._owners = {}
-        self._token = None
+        self._owners: dict[str, str] = {}
+        self._token: str | None = None
         if credentials:
             self._token = base64.b64encode(":".join(credentials).encode()).decode()
 
-    async def __call__(self, scope, receive, send):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             return await self.app(scope, receive, send)
         if scope["type"] != "http":
@@ -72,24 +82,26 @@ class Guard:
             self._remember(leaving.body, session)
         return None
 
-    def owns(self, session, path):
+    def owns(self, session: str | None, path: str) -> bool:
         """Whether a session uploaded a file."""
         return bool(session) and self._owners.get(os.path.realpath(path)) == session
 
-    def forget(self, path):
+    def forget(self, path: str) -> None:
         """Delete an upload."""
         self._owners.pop(os.path.realpath(path), None)
         if os.path.isfile(path):
             os.unlink(path)
 
-    def _remember(self, body, session):
+    def _remember(self, body: bytes | bytearray, session: str) -> None:
+        """Store whose the uploaded files are."""
         for path in json.loads(bytes(body)):
             self._owners[os.path.realpath(path)] = session
-        # Gradio deletes uploads that nobody asked about after a while.
-        self._owners = {path: own for path, own in self._owners.items() if os.path.exists(path)}
+        # Gradio deletes uploads that were not used for a while.
+        self._owners = {path: owner for path, owner in self._owners.items()
+                        if os.path.exists(path)}
 
-    def _refusal(self, request):
-        """Status and message for a request that is not let through."""
+    def _refusal(self, request: "_Request") -> tuple[int, str] | None:
+        """Status and message for a request that is refused."""
         if self.hosts and request.host not in self.hosts:
             return 403, f"found host {request.host}, expected one of {', '.join(self.hosts)}"
         if self._token and not hmac.compare_digest(request.token.encode(), self._token.encode()):
@@ -121,7 +133,9 @@ class _Refused(Exception):
 
 
 class _Request:
-    def __init__(self, scope):
+    """What the guard needs to know of a request."""
+
+    def __init__(self, scope: Scope) -> None:
         self.path, self.method = scope["path"], scope["method"]
         self.headers = {name.decode("latin1"): value.decode("latin1")
                         for name, value in scope["headers"]}
@@ -134,13 +148,13 @@ class _Request:
 
 
 class _Arriving:
-    """The body of a request, as long as it is neither too large nor too slow."""
+    """The body of a request, while it is neither too large nor too slow."""
 
-    def __init__(self, receive, body_s, leaving):
+    def __init__(self, receive: Receive, body_s: float, leaving: "_Leaving") -> None:
         self._receive, self._until = receive, time.monotonic() + body_s
         self._bytes, self._whole, self._leaving = 0, False, leaving
 
-    async def __call__(self):
+    async def __call__(self) -> Message:
         if self._whole:
             return await self._receive()
         try:
@@ -154,15 +168,15 @@ class _Arriving:
             raise _Refused
         return message
 
-    async def _next(self):
-        left = max(self._until - time.monotonic(), 0)
-        message = await asyncio.wait_for(self._receive(), left)
+    async def _next(self) -> Message:
+        remaining_s = max(self._until - time.monotonic(), 0)
+        message = await asyncio.wait_for(self._receive(), remaining_s)
         self._bytes += len(message.get("body", b""))
         self._whole = not message.get("more_body", False)
         return message
 
-    async def refuse(self, status, words):
-        """Answer once the rest has arrived: many clients listen only then."""
+    async def refuse(self, status: int, words: str) -> None:
+        """Respond once the rest has arrived: many clients read no response before."""
         with contextlib.suppress(TimeoutError):
             while not self._whole and self._bytes < DRAINED_BYTES:
                 await self._next()
@@ -170,19 +184,19 @@ class _Arriving:
 
 
 class _Leaving:
-    """The response, with our headers; remembers its status and, of uploads, its body."""
+    """The response with the headers of `HEADERS`; remembers its status and its body."""
 
-    def __init__(self, send, new_session):
+    def __init__(self, send: Send, new_session: str | None) -> None:
         self._send, self._new, self._refused = send, new_session, False
         self.started, self.status, self.body = False, 0, bytearray()
 
-    async def refuse(self, status, words):
-        """Answer ourselves; what the application still says is dropped."""
+    async def refuse(self, status: int, words: str) -> None:
+        """Respond in the application's place; what it still sends is dropped."""
         self._refused, self.status = True, status
         if not self.started:
             await _answer(self._send, status, words)
 
-    async def __call__(self, message):
+    async def __call__(self, message: Message) -> None:
         if self._refused:
             return
         if message["type"] == "http.response.start":
@@ -198,7 +212,7 @@ class _Leaving:
         await self._send(message)
 
 
-async def _answer(send, status, words):
+async def _answer(send: Send, status: int, words: str) -> None:
     headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
     if status == 401:
         headers.append((b"www-authenticate", b'Basic realm="voxsight"'))

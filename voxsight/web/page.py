@@ -1,23 +1,25 @@
 """The page, built with Gradio, its HTTP interface, and the server of both."""
 
 import asyncio
-import contextlib
 import os
 import socket
 import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
 import fastapi
 import gradio
-import soundfile
 
-from voxsight.corpora import sound_files
 from voxsight.errors import UsageError
+from voxsight.network.folder import ModelFolder
+from voxsight.sound.decoders import stated_duration_s
+from voxsight.sound.folders import sound_files
 from voxsight.web.answer import SCRIPT, STYLE, answer_html
-from voxsight.web.guard import COOKIE, MAX_BYTES, Guard
+from voxsight.web.guard import COOKIE, MAX_BYTES, App, Guard
 from voxsight.web.service import Service, keep_recording, listening
 
 INTRODUCTION = """# voxsight
@@ -31,19 +33,22 @@ Everything stays on this machine. A recording is deleted after the answer unless
 ticked."""
 _NOTHING = ("<p role='alert'>Record something, upload a file or pick a sample first. A recording "
             "is ready when its waveform shows.")
-SWEEP_S, UNUSED_S = 60, 600  # uploads that nobody asks about are deleted after ten minutes
+SWEEP_S, UNUSED_S = 60, 600  # every minute, uploads that were unused for ten are deleted
 
 
-def build_page(service, guard, samples="my_wavs", keep_in="my_wavs"):
+def build_page(service: Service, guard: Guard, samples: str | os.PathLike = "my_wavs",
+               keep_in: str | os.PathLike = "my_wavs") -> gradio.Blocks:
     """The page.
 
     Parameters
     ----------
-    service : service.Service
-    guard : guard.Guard
-        knows who uploaded what
-    samples, keep_in : str or os.PathLike
-        folders of samples, and for recordings that are kept
+    service : Service
+    guard : Guard
+        Knows who uploaded which file.
+    samples : str or os.PathLike
+        Folder of recordings that the page offers.
+    keep_in : str or os.PathLike
+        Folder for recordings that visitors keep.
 
     Returns
     -------
@@ -64,22 +69,25 @@ def build_page(service, guard, samples="my_wavs", keep_in="my_wavs"):
         button = gradio.Button("Classify", variant="primary", elem_id="classify")
         shown = gradio.HTML(elem_id="answer")
         gradio.Markdown(MEANING)
-        about = {"inputs": [sound, sample, keep], "outputs": [shown, sample],
-                 "concurrency_limit": None, "api_visibility": "private", "show_progress": "full"}
-        button.click(page.answer, **about)
+        button.click(page.answer, inputs=[sound, sample, keep], outputs=[shown, sample],
+                     concurrency_limit=None, api_visibility="private", show_progress="full")
         sound.input(None, outputs=sample, js="() => null", api_visibility="private")
     return blocks
 
 
 class _Page:
-    def __init__(self, service, guard, offered, keep_in):
+    """Predictions for the events of the page."""
+
+    def __init__(self, service: Service, guard: Guard, offered: Mapping[str, str],
+                 keep_in: str | os.PathLike) -> None:
         self.service, self.guard = service, guard
         self.offered, self.keep_in = offered, keep_in
 
-    def answer(self, sound, sample, keep, request: gradio.Request,
-               progress=gradio.Progress()):
-        """Answers as HTML, the first without the picture."""
-        if sample in self.offered:
+    def answer(self, sound: str | None, sample: str | None, keep: bool,
+               request: gradio.Request,
+               progress: gradio.Progress = gradio.Progress()) -> Iterator[tuple[str, None]]:
+        """The prediction as HTML, first without the picture and then with it."""
+        if sample is not None and sample in self.offered:
             yield from self._shown(self.offered[sample], sample, "", progress)
         elif not sound:
             yield _NOTHING, None
@@ -92,10 +100,11 @@ class _Page:
             finally:
                 self.guard.forget(sound)
 
-    def _shown(self, path, name, kept, progress):
-        total_s = _duration_s(path)
+    def _shown(self, path: str, name: str, kept: str,
+               progress: gradio.Progress) -> Iterator[tuple[str, None]]:
+        total_s = stated_duration_s(path)
 
-        def heard_s(seconds):
+        def heard_s(seconds: float) -> None:
             progress(min(seconds / total_s, 1.0) if total_s else None,
                      desc=f"{seconds:.0f} s heard")
 
@@ -103,46 +112,46 @@ class _Page:
         confidence = self.service.model.min_confidence
         yield answer_html(heard, confidence, kept=kept), None
         if not heard.prediction.error:
-            yield answer_html(heard, confidence, self.service.heat_map(heard),
-                              *listening(path, heard), kept), None
+            picture = self.service.heat_map(heard)
+            mp3, places = listening(path, heard)
+            yield answer_html(heard, confidence, picture, mp3, places, kept), None
 
 
-def _duration_s(path):
-    with contextlib.suppress(soundfile.SoundFileError, OSError):
-        return soundfile.info(path).duration
-    return None
-
-
-def build_app(model, *, hosts=None, credentials=None, samples="my_wavs", keep_in="my_wavs",
-              **limits):
-    """Everything that is served, guarded.
+def build_app(model: ModelFolder | str | os.PathLike, *, hosts: Sequence[str] | None = None,
+              credentials: tuple[str, str] | None = None, samples: str | os.PathLike = "my_wavs",
+              keep_in: str | os.PathLike = "my_wavs", **limits: float) -> Guard:
+    """Page and HTTP interface, behind the guard.
 
     Parameters
     ----------
-    model : str or os.PathLike
-        model folder
-    hosts, credentials
-        as for `guard.Guard`
-    samples, keep_in
-        as for `build_page`
+    model : ModelFolder, str or os.PathLike
+        A model folder.
+    hosts : sequence of str, optional
+        Host names that a request may be addressed to (default: any).
+    credentials : (str, str), optional
+        User and password.
+    samples : str or os.PathLike
+        Folder of recordings that the page offers.
+    keep_in : str or os.PathLike
+        Folder for recordings that visitors keep.
     **limits
-        as for `guard.Guard`
+        ``body_s`` of `Guard`.
 
     Returns
     -------
-    guard.Guard
-        an ASGI application
+    Guard
+        An ASGI application.
 
     Raises
     ------
     UsageError
-        if the model cannot be loaded
+        If the model cannot be loaded.
     """
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     guard, service = Guard(app, hosts=hosts, credentials=credentials, **limits), Service(model)
 
-    @app.post("/api/classify")
-    async def classify(request: fastapi.Request):
+    @app.post("/api/classify", response_model=None)
+    async def classify(request: fastapi.Request) -> list[dict[str, Any]]:
         return await _classify(request, service)
 
     gradio.mount_gradio_app(
@@ -153,8 +162,8 @@ def build_app(model, *, hosts=None, credentials=None, samples="my_wavs", keep_in
     return guard
 
 
-async def _classify(request, service):
-    """Rows of the contract's JSON for the files of a form."""
+async def _classify(request: fastapi.Request, service: Service) -> list[dict[str, Any]]:
+    """The rows of ``deploy_model.py --json`` for the file in a form."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise fastapi.HTTPException(415, "expected a form with a file: curl -F file=@a.wav")
     async with request.form(max_files=1, max_fields=1) as form:
@@ -162,31 +171,33 @@ async def _classify(request, service):
         if upload is None or isinstance(upload, str):
             raise fastapi.HTTPException(422, "found no file in the form, expected one named "
                                              "file: curl -F file=@a.wav")
-        with tempfile.NamedTemporaryFile(suffix=Path(upload.filename or "").suffix[:8]) as own:
+        with tempfile.NamedTemporaryFile(suffix=Path(upload.filename or "").suffix[:8]) as copy:
             while block := await upload.read(2**20):
-                own.write(block)
-            own.flush()
-            future = service.submit(own.name, upload.filename or "recording")
+                copy.write(block)
+            copy.flush()
+            future = service.submit(copy.name, upload.filename or "recording")
             heard = await asyncio.wrap_future(future)
     return [heard.prediction.to_row()]
 
 
-def serve(app, host, port, ready=None):
+def serve(app: App, host: str, port: int,
+          ready: Callable[[int], object] | None = None) -> None:
     """Serve until interrupted.
 
     Parameters
     ----------
     app : ASGI application
     host : str
+        Address to serve at.
     port : int
-        0 takes a free one
+        0 takes a free one.
     ready : callable, optional
-        told the port once it answers
+        Called with the port once requests are accepted.
 
     Raises
     ------
     UsageError
-        if nothing can be served there
+        If the address or the port cannot be used.
     """
     import uvicorn
 
@@ -198,7 +209,7 @@ def serve(app, host, port, ready=None):
                          "serve there; name another --port, or 0 for a free one") from error
 
     class Server(uvicorn.Server):
-        async def startup(self, sockets=None):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if ready:
                 ready(listening_at.getsockname()[1])

@@ -1,0 +1,1 @@
+"""Files, processes and tables: nothing of sound in it."""

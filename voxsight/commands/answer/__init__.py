@@ -1,0 +1,1 @@
+"""Commands that label recordings: record, deploy, serve."""

@@ -1,0 +1,112 @@
+"""Types of arguments, and flags that several commands have."""
+
+import argparse
+from typing import Any
+
+from voxsight.corpora import LABELLED_KINDS
+
+SOURCE = ("a corpus CSV (path,speaker,gender and any of corpus,age,accent), or KIND:PATH or "
+          f"KIND:PATH:SUBSET with KIND one of {', '.join(LABELLED_KINDS)}")
+
+
+def non_negative(text: str) -> float:
+    """A non-negative number, for argparse."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a non-negative number")
+    return value
+
+
+def fraction(text: str) -> float:
+    """A number from 0 to 1, for argparse."""
+    value = non_negative(text)
+    if value > 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 0 to 1")
+    return value
+
+
+def positive_integer(text: str) -> int:
+    """A positive integer, for argparse."""
+    if not (text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a positive integer")
+    return int(text)
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """``HxW`` as (height, width) in pixels, for argparse."""
+    height, _, width = text.partition("x")
+    if not (height.isdecimal() and width.isdecimal() and int(height) and int(width)):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected HxW in pixels, such as 64x64")
+    return int(height), int(width)
+
+
+def port_number(text: str) -> int:
+    """A TCP port, 0 for any, for argparse."""
+    if not (text.isdecimal() and int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a port from 0 to 65535")
+    return int(text)
+
+
+def add_sources(parser: argparse.ArgumentParser, purpose: str = "labelled recordings") -> None:
+    """Add the argument ``sources`` of the commands that read several corpora."""
+    parser.add_argument("sources", nargs="+", metavar="SOURCE", help=f"{purpose}: {SOURCE}")
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add the argument ``model`` of the commands that work on one model."""
+    parser.add_argument("model", metavar="MODEL", help="model folder")
+
+
+def add_jobs(parser: argparse.ArgumentParser) -> None:
+    """Add the flag ``--jobs``."""
+    parser.add_argument("--jobs", type=positive_integer, metavar="N",
+                        help="number of worker processes (default: all cores)")
+
+
+def add_out(parser: argparse.ArgumentParser, default: str) -> None:
+    """Add the flag ``--out`` of the commands that write a folder of results."""
+    parser.add_argument("--out", default=default, metavar="DIR",
+                        help="folder for the results (%(default)s)")
+
+
+def add_scale_flags(parser: argparse.ArgumentParser, out: str) -> None:
+    """Add the flags of the commands that several machines can share.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+    out : str
+        Name of what the command writes to, for the help.
+    """
+    parser.add_argument("--dask", metavar="ADDRESS",
+                        help="scheduler of a Dask cluster, such as tcp://HOST:8786, whose workers "
+                             "do the work and write the files")
+    parser.add_argument("--shard", type=_shard, metavar="K/N",
+                        help="do only the K-th of N parts of the work and write it to "
+                             f"{out}.parts; merge_shards.py merges the parts")
+
+
+def add_encoder_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the commands that use a speaker encoder; see `encoder_options`."""
+    parser.add_argument("--source", metavar="NAME|FOLDER",
+                        help="weights of the encoders ecapa and wav2vec2")
+    parser.add_argument("--layer", type=int, metavar="N",
+                        help="layer of wav2vec 2.0 (default: the last)")
+    parser.add_argument("--embeddings", default="embeddings", metavar="DIR",
+                        help="folder where embeddings are stored (%(default)s)")
+
+
+def encoder_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Options of the encoder that the user chose, for `encoders.find_encoder`."""
+    options = {"source": args.source, "layer": args.layer}
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _shard(text: str) -> tuple[int, int]:
+    number, _, total = text.partition("/")
+    if not (number.isdecimal() and total.isdecimal() and 1 <= int(number) <= int(total)):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected K/N with K from 1 to N, such as 2/4")
+    return int(number), int(total)

@@ -1,0 +1,1 @@
+"""Commands on one model: train, export, explain."""

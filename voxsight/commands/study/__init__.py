@@ -1,0 +1,1 @@
+"""Commands that study corpora and voices: analyse, embeddings, speakers."""

@@ -1,0 +1,155 @@
+"""The results of a comparison of classifiers, as tables and plots."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from voxsight import display
+from voxsight.base import files
+from voxsight.base.tables import as_text, interval, markdown_table
+from voxsight.evaluation.comparison import ROW, Plan
+from voxsight.evaluation.labelled import LabelledPrediction, stored_predictions
+
+FIGURES = ("uar", "accuracy", "precision", "recall", "f1_female", "auc", "ece", "coverage",
+           "accuracy_answered")
+PLAIN = ("train_s", "epochs", "best_valid_loss", "test_loss", "stopped_early",
+         "ms_per_recording", "parameters", "size_bytes")  # columns without an interval
+ALL_WRONG_COLUMNS = ("path", "speaker", "gender", "corpus", "p_female")
+Row = dict[str, Any]  # of the board, as `comparison` stores it
+
+
+def read_rows(out: str | os.PathLike, plan: str) -> list[Row]:
+    """Rows of the classifiers that were measured on one plan, best first.
+
+    Parameters
+    ----------
+    out : str or os.PathLike
+        Folder that `comparison.compare` wrote to.
+    plan : str
+        Digest of the plan. Rows of another plan cannot be compared and are left out.
+
+    Returns
+    -------
+    list of dict
+    """
+    rows = [files.read_json(path) for path in sorted(Path(out).glob(f"*/{ROW}"))]
+    rows = [row for row in rows if row["plan"] == plan]
+    return sorted(rows, key=lambda row: -row["figures"]["uar"]["value"])
+
+
+def write_leaderboard(out: str | os.PathLike, plan: Plan, left_out: Mapping[str, str],
+                      command: str) -> str:
+    """Write the board, its plot, and the plots of each classifier.
+
+    Parameters
+    ----------
+    out : str or os.PathLike
+        Folder that `comparison.compare` wrote to.
+    plan : Plan
+    left_out : dict of str to str
+        Classifiers that could not be used, and why.
+    command : str
+        The command that was run.
+
+    Returns
+    -------
+    str
+        The board as Markdown.
+    """
+    out = Path(out)
+    rows = read_rows(out, plan.digest)
+    files.write_csv(out / "leaderboard.csv", list(_csv_row(rows[0])), map(_csv_row, rows))
+    board = _markdown(rows, plan, left_out, command)
+    files.write_bytes(out / "leaderboard.md", board.encode())
+    display.save_leaderboard(out / "leaderboard.png", rows, _title(plan))
+    for row in rows:
+        _draw(out / row["classifier"], row)
+    files.write_csv(out / "all_wrong.csv", ALL_WRONG_COLUMNS, _all_wrong(out, rows))
+    return board
+
+
+def _draw(folder: Path, row: Row) -> None:
+    name = row["classifier"]
+    counts = Counter((p.gender, p.label) for p in _predictions(folder))
+    display.save_confusion_matrix(folder / "confusion_matrix.png", counts, name)
+    if row["history"]:
+        display.save_learning_curve(folder / "learning_curve.png", row["history"], name)
+    if row["importance"]:
+        display.save_importance(folder / "importance.png", row["importance"], name)
+
+
+def _all_wrong(out: Path, rows: Sequence[Row]) -> Iterator[Row]:
+    """Recordings that all classifiers but the naive one get wrong: perhaps labelled wrongly."""
+    boards = [_predictions(out / row["classifier"]) for row in rows
+              if row["classifier"] != "majority"]
+    for predictions in zip(*boards):
+        if all(prediction.is_mistake for prediction in predictions):
+            first, p_female = predictions[0], [p.p_female or 0.0 for p in predictions]
+            yield {"path": first.path, "speaker": first.speaker, "gender": first.gender,
+                   "corpus": first.corpus, "p_female": round(sum(p_female) / len(p_female), 4)}
+
+
+def _predictions(folder: Path) -> list[LabelledPrediction]:
+    """Predictions of a classifier for the test side."""
+    predictions = stored_predictions(folder / "predictions.csv")
+    assert predictions is not None  # `comparison` wrote them
+    return predictions
+
+
+def _csv_row(row: Row) -> Row:
+    """A row of the board with a column for each number."""
+    result: Row = {"classifier": row["classifier"]}
+    for name in FIGURES:
+        figure = row["figures"][name]
+        result |= {name: figure["value"], f"{name}_low": figure["low"],
+                   f"{name}_high": figure["high"]}
+    for corpus, figure in row["uar"].items():
+        result[f"uar {corpus}"] = figure["value"]
+    return result | {name: row[name] for name in PLAIN}
+
+
+def _markdown(rows: Sequence[Row], plan: Plan, left_out: Mapping[str, str],
+              command: str) -> str:
+    corpora = list(rows[0]["uar"])
+    head = ["classifier", "UAR", "accuracy", "precision", "recall", "F1", "AUC",
+            *(f"UAR {corpus}" for corpus in corpora), "answer rate",
+            "accuracy of the answers given", "training s", "epochs", "best valid loss",
+            "test loss", "stopped early", "ms per recording", "parameters", "size kB"]
+    warning = ("" if plan.shared_speakers.startswith("speakers shared 0 ") else
+               " **These figures do not tell how a classifier does on new voices.**")
+    lines = [f"# {_title(plan)}", "", "Made with", "", f"    {command}", "",
+             f"{plan.shared_speakers.capitalize()} between training and test.{warning}",
+             "Brackets hold 95 % intervals over speakers; precision, recall and F1 are those of "
+             "female, p_female >= 0.5.", "",
+             *markdown_table(head, [_cells(row, corpora) for row in rows])]
+    lines += ["", *(f"- `{row['classifier']}`: {row['about']}" for row in rows), ""]
+    lines += [f"Left out: {reason}" for reason in left_out.values()]
+    return "\n".join(lines) + "\n"
+
+
+def _cells(row: Row, corpora: Sequence[str]) -> list[str]:
+    """Cells of a row of the Markdown table."""
+    figures = row["figures"]
+    stopped_early = "-"
+    if row["epochs"]:
+        stopped_early = "yes" if row["stopped_early"] else "no"
+    return [f"`{row['classifier']}`",
+            *(interval(figures[name]) for name in FIGURES[:6]),
+            *(as_text(row["uar"][corpus]["value"], 3) for corpus in corpora),
+            as_text(figures["coverage"]["value"], 3),
+            as_text(figures["accuracy_answered"]["value"], 3),
+            as_text(row["train_s"], 1), str(row["epochs"] or "-"),
+            as_text(row["best_valid_loss"], 3), as_text(row["test_loss"], 3), stopped_early,
+            as_text(row["ms_per_recording"], 2),
+            "-" if row["parameters"] is None else f"{row['parameters']:,}",
+            as_text(row["size_bytes"] / 1000, 0)]
+
+
+def _title(plan: Plan) -> str:
+    """The split, and how many recordings and speakers are on each side."""
+    counts = [f"{len(plan.sides[side])} recordings of "
+              f"{len({item.speaker for item in plan.sides[side]})} speakers {verb}"
+              for side, verb in (("train", "train"), ("valid", "validate"), ("test", "test"))]
+    return f"Split {plan.rule}: " + ", ".join(counts)

@@ -1,0 +1,151 @@
+"""Wrong predictions: copies to listen to, properties that they share, a spectrogram of each."""
+
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soxr
+
+from voxsight import display
+from voxsight.base import files
+from voxsight.base.progress import progress
+from voxsight.evaluation.labelled import LabelledPrediction
+from voxsight.features.properties import (
+    NAMES,
+    Properties,
+    describe_properties,
+    properties_of_all,
+)
+from voxsight.metrics.bootstrap import difference_of_means
+from voxsight.sound.decoders import EXTENSIONS
+from voxsight.sound.pitch import HOP_S, track_f0
+from voxsight.sound.recording import Recording
+
+RATE = 16_000  # of spectrograms, Hz
+LONGEST_S = 10.0  # drawn of a recording
+
+
+def mistake_name(prediction: LabelledPrediction) -> str:
+    """Path of the copy of a recording below the folder of mistakes, without its ending."""
+    name = f"{prediction.speaker}_{Path(prediction.path).stem}"
+    return f"{prediction.gender}/" + files.fitting_name(re.sub(r"[^\w.-]+", "_", name))
+
+
+def copy_mistake(prediction: LabelledPrediction, path: str | os.PathLike,
+                 folder: str | os.PathLike) -> Path:
+    """Copy a recording or a picture into the folder of mistakes.
+
+    Parameters
+    ----------
+    prediction : LabelledPrediction
+        The mistake.
+    path : str or os.PathLike
+        What to copy.
+    folder : str or os.PathLike
+        Folder of mistakes. The copy goes into a folder in it that is named after the label.
+
+    Returns
+    -------
+    Path
+        The copy, without its ending.
+    """
+    copy = Path(folder) / mistake_name(prediction)
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, f"{copy}{Path(path).suffix}")
+    return copy
+
+
+def mistakes_in_common(predictions: Sequence[LabelledPrediction], out: str | os.PathLike, *,
+                       jobs: int | None = None, quiet: bool = False) -> list[dict[str, Any]]:
+    """Compare the properties of wrongly labelled recordings with those of the others.
+
+    Writes ``mistakes_in_common.csv`` and, if there are mistakes, ``mistakes_in_common.png``:
+    for each property the mean of both groups and their difference, in standard deviations, with
+    a 95 % interval over speakers.
+
+    Parameters
+    ----------
+    predictions : list of LabelledPrediction
+    out : str or os.PathLike
+        Folder to write to.
+    jobs : int, optional
+        Worker processes (default: all cores).
+    quiet : bool
+        No progress bar.
+
+    Returns
+    -------
+    list of dict
+        ``property, mistakes, right, difference, low, high``.
+    """
+    results = properties_of_all([p.path for p in predictions], jobs=jobs, quiet=quiet)
+    described = [(prediction, properties) for prediction, properties in zip(predictions, results)
+                 if isinstance(properties, Properties)]
+    wrong = np.array([prediction.is_mistake for prediction, _ in described], bool)
+    speakers = [prediction.speaker for prediction, _ in described]
+    rows: list[dict[str, Any]] = []
+    for name in NAMES:
+        values = np.array([getattr(properties, name) for _, properties in described], float)
+        rows.append({"property": name} | _compared(values, wrong, speakers))
+    files.write_csv(Path(out) / "mistakes_in_common.csv", list(rows[0]), rows)
+    intervals = [(row["property"], row["difference"], row["low"], row["high"]) for row in rows
+                 if not np.isnan(row["difference"])]
+    if intervals:
+        display.save_intervals(
+            Path(out) / "mistakes_in_common.png", intervals,
+            f"{wrong.sum()} mistakes less {(~wrong).sum()} right answers, in standard deviations")
+    return rows
+
+
+def draw_mistakes(folder: str | os.PathLike, *, quiet: bool = False) -> int:
+    """Draw the spectrogram and the pitch of every recording below a folder of mistakes.
+
+    Each recording gets a PNG beside it. Its title holds pitch, duration, noise level and the
+    fraction of speech.
+
+    Parameters
+    ----------
+    folder : str or os.PathLike
+    quiet : bool
+        No progress bar.
+
+    Returns
+    -------
+    int
+        How many were drawn.
+    """
+    copies = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in EXTENSIONS)
+    for path in progress(copies, len(copies), desc="mistakes", unit="recording", quiet=quiet):
+        _draw(path)
+    return len(copies)
+
+
+def _compared(values: np.ndarray, wrong: np.ndarray, speakers: Sequence[str]) -> dict[str, float]:
+    """Means of a property over both groups, and their difference in standard deviations."""
+    spread = np.nanstd(values) or 1.0
+    difference, low, high = difference_of_means(values / spread, wrong, speakers)
+    return {"mistakes": _mean(values[wrong]), "right": _mean(values[~wrong]),
+            "difference": difference, "low": low, "high": high}
+
+
+def _draw(path: Path) -> None:
+    recording = Recording(path)
+    samples, rate = recording.read(), recording.rate
+    properties = describe_properties(samples, rate)
+    samples = soxr.resample(samples[: int(LONGEST_S * rate)], rate, RATE)
+    f0 = track_f0(samples, RATE)
+    pitch = "no pitch found" if np.isnan(properties.f0_hz) else f"pitch {properties.f0_hz:.0f} Hz"
+    title = (f"{path.stem}, labelled {path.parent.name}\n{pitch}, {properties.duration_s:.2f} s, "
+             f"{properties.speech_share:.0%} speech, "
+             f"pauses {-properties.noise_db:.0f} dB below speech")
+    display.save_spectrogram(path.with_suffix(".png"), samples, RATE, np.arange(len(f0)) * HOP_S,
+                             f0, title)
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else np.nan

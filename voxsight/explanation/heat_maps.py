@@ -1,0 +1,86 @@
+"""Heat maps of recordings as pictures."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from voxsight import display
+from voxsight.answer.picture_model import PictureModel
+from voxsight.answer.prediction import Prediction, WindowPrediction
+from voxsight.answer.writers import FolderWriter, RecordingWriter
+from voxsight.base import files
+from voxsight.corpora.utterance import LABELS
+from voxsight.explanation.maps import enlarge, scaled
+from voxsight.explanation.methods import SHIPPED, Explainer, Method
+
+if TYPE_CHECKING:
+    from voxsight.base.files import AnyPath
+
+MAX_WINDOWS = 8  # drawn of a recording
+_LONGEST_NAME = 60  # characters of a title
+
+
+class HeatMaps(FolderWriter):
+    """A writer of heat maps, ``<name>.png``; see `voxsight.answer.writers`."""
+
+    def begin(self, name: str, model: PictureModel) -> RecordingWriter:
+        """Begin a recording."""
+        return _HeatMapWriter(self.folder, name, model)
+
+
+class _HeatMapWriter:
+    def __init__(self, folder: str | os.PathLike, name: str, model: PictureModel) -> None:
+        self._path, self._explainer = files.location(folder) / f"{name}.png", Explainer(model)
+        self._windows: list[WindowPrediction] = []
+        self._total = 0
+
+    def append(self, window: WindowPrediction, /) -> None:
+        if self._total < MAX_WINDOWS:
+            self._windows.append(window)
+        self._total += 1
+
+    def finish(self, prediction: Prediction) -> None:
+        if self._windows:
+            draw_heat_map(self._path, prediction, self._windows, self._explainer, self._total)
+
+
+def draw_heat_map(path: "AnyPath", prediction: Prediction,
+                  windows: Sequence[WindowPrediction], explainer: Explainer,
+                  n_windows: int | None = None, method: Method = SHIPPED) -> np.ndarray | None:
+    """Draw the heat map of a recording for the likelier label, as PNG.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+    prediction : Prediction
+    windows : list of WindowPrediction
+        The first eight are drawn.
+    explainer : Explainer
+        Of the model that gave them.
+    n_windows : int, optional
+        How many windows the recording has, if not all are given.
+    method : Method
+
+    Returns
+    -------
+    np.ndarray [shape=(n, height, width)] or None
+        What was drawn, in [0, 1]; None for digital silence.
+    """
+    if prediction.p_female is None:
+        return None
+    likelier = LABELS[0] if prediction.p_female >= 0.5 else LABELS[1]
+    drawn, total = windows[:MAX_WINDOWS], n_windows or len(windows)
+    assert drawn[0].picture is not None
+    size = drawn[0].picture.shape[:2]
+    heat = scaled(enlarge(explainer.window_maps(drawn, likelier, method), size))
+    name = Path(prediction.path).name
+    name = name if len(name) <= _LONGEST_NAME else f"{name[:28]}...{name[-28:]}"
+    title = (f"{name}: {prediction.label}, "
+             f"p(female) = {prediction.p_female:.2f}, evidence for {likelier}")
+    if total > len(drawn):
+        title += f"\nfirst {len(drawn)} of {total} windows"
+    display.save_heat_map(path, drawn, heat, explainer.model.config.recipe, title)
+    return heat

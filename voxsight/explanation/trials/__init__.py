@@ -1,0 +1,1 @@
+"""Tests of attribution maps: are they faithful, specific and well placed?"""

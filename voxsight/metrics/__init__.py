@@ -1,0 +1,1 @@
+"""Figures with intervals, calibration and comparisons with the truth; needs NumPy only."""

@@ -1,0 +1,1 @@
+"""Beyond the answer: features, speakers and embeddings."""
