@@ -1,5 +1,9 @@
 """What tests share: sounds made here, a tiny model, and where real corpora are."""
 
+import contextlib
+import csv
+import itertools
+import json
 import os
 import shutil
 import subprocess
@@ -9,21 +13,53 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from in_process import ROOT, run_here
 
-ROOT = Path(__file__).resolve().parent.parent
 MY_WAVS = ROOT / "my_wavs"
+# UMAP takes half a minute to be compiled; those that draw with it share a worker.
+draws_umap = pytest.mark.xdist_group("umap")
+# Whoever asks for one of these starts processes, or trains.
+SLOW_FIXTURES = {"process", "chromium", "microphone", "machines", "server", "wheel", "trained"}
 
 # Two processes that compile the same function at once can leave numba's cache such that
 # whatever loads it crashes (seen with librosa.pyin); so a cache for each worker.
 os.environ["NUMBA_CACHE_DIR"] = str(
     ROOT / ".pytest_cache" / f"numba-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}")
+# What numba is told it tells OpenMP, and with it torch, whose threads then wait for each other
+# where all cores have work.
+os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 
 
+def as_if_stopped(dataset, after=1.0):
+    """Leave a dataset as a run leaves it that is stopped after a fraction of the recordings."""
+    with open(dataset / "manifest.csv", newline="") as file:
+        _, *rows = csv.reader(file)
+    entries = [list(group) for _, group in itertools.groupby(rows, key=lambda row: row[1])]
+    lines = [json.loads((dataset / "recipe.json").read_text()),
+             *entries[:round(after * len(entries))]]
+    (dataset / "manifest.csv").unlink()
+    (dataset / "manifest.csv.partial").write_text(
+        "".join(json.dumps(line) + "\n" for line in lines))
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items):
+    """Mark what takes long, and let it begin, so that no worker is left with it at the end."""
     missing = pytest.mark.skip(reason="VOXSIGHT_CORPORA does not name a folder of corpora")
     for item in items:
         if "corpora" in item.keywords and not os.environ.get("VOXSIGHT_CORPORA"):
             item.add_marker(missing)
+        if SLOW_FIXTURES & set(item.fixturenames):
+            item.add_marker("slow")
+    items.sort(key=lambda item: "slow" not in item.keywords)
+
+
+def wait_until(holds, process):
+    """Wait until a condition holds or a process has ended; whether the condition holds."""
+    while not (held := holds()) and process.poll() is None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.02)
+    return held
 
 
 def praat_f0(samples, rate):
@@ -46,9 +82,15 @@ def corpora():
     return Path(os.environ["VOXSIGHT_CORPORA"])
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def script():
-    """Run a script of scripts/ as a user does; returns the finished process."""
+    """Run a script of scripts/ in this process; returns what a finished process would be."""
+    return run_here
+
+
+@pytest.fixture(scope="session")
+def process():
+    """Run a script of scripts/ in a process of its own, as a user does."""
 
     def run(name, *args, cwd=ROOT, **environment):
         return subprocess.run(
@@ -96,9 +138,9 @@ def tiny_model(tmp_path_factory):
     """A model folder with a random ResNet-18, and the same network in torch."""
     torch = pytest.importorskip("torch")
     torchvision = pytest.importorskip("torchvision")
-    from voxsight.calibration import Calibration
-    from voxsight.checkpoint import Architecture, ModelConfig, load_weights, save_model
-    from voxsight.recipes import RECIPES
+    from voxsight.metrics.calibration import Calibration
+    from voxsight.network.folder import Architecture, ModelConfig, load_weights, save_model
+    from voxsight.pictures.recipe import RECIPES
 
     torch.manual_seed(0)
     network = torchvision.models.resnet18(num_classes=2)
@@ -120,22 +162,26 @@ def tiny_model(tmp_path_factory):
     return folder, network.eval()
 
 
+def make_gendered_folder(root, speakers=8):
+    """Write a corpus folder of synthetic speakers, two recordings each."""
+    rng = np.random.default_rng(3)
+    for gender, sources in (("female", ("slt_hello", "slt_fox")),
+                            ("male", ("rms_morning", "kal_count"))):
+        for speaker in range(speakers // 2):
+            folder = root / gender / f"{gender[0]}{speaker}"
+            folder.mkdir(parents=True)
+            for source in sources:
+                samples, rate = soundfile.read(MY_WAVS / f"{source}.wav")
+                noise = rng.normal(scale=0.001 * (speaker + 1), size=len(samples))
+                soundfile.write(folder / f"{source}.wav", samples + noise, rate)
+    return root
+
+
 @pytest.fixture
 def gendered_folder(tmp_path):
-    """A corpus folder of synthetic speakers, two recordings each."""
+    """A corpus folder of synthetic speakers, for a test to change as it likes."""
 
     def make(root=None, speakers=8):
-        root = root or tmp_path / "corpus"
-        rng = np.random.default_rng(3)
-        for gender, sources in (("female", ("slt_hello", "slt_fox")),
-                                ("male", ("rms_morning", "kal_count"))):
-            for speaker in range(speakers // 2):
-                folder = root / gender / f"{gender[0]}{speaker}"
-                folder.mkdir(parents=True)
-                for source in sources:
-                    samples, rate = soundfile.read(MY_WAVS / f"{source}.wav")
-                    noise = rng.normal(scale=0.001 * (speaker + 1), size=len(samples))
-                    soundfile.write(folder / f"{source}.wav", samples + noise, rate)
-        return root
+        return make_gendered_folder(root or tmp_path / "corpus", speakers)
 
     return make

@@ -1,68 +1,82 @@
 """README and docs: links lead somewhere, commands run, figures are stored, names explained."""
 
-import argparse
 import csv
 import doctest
 import importlib
 import inspect
 import pkgutil
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, draws_umap
 
 import voxsight
 from voxsight.commands import COMMANDS
+from voxsight.commands.runner import make_parser
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "models/default/README.md",
          *sorted((ROOT / "docs").glob("*.md")), ROOT / "results/default_model/README.md"]
-SCRIPTS = {script: name for name, script in COMMANDS.items()}
+SCRIPTS = {command.script: name for name, command in COMMANDS.items()}
 INTERVAL = re.compile(r"(-?\d\.\d{3,4}) \((-?\d\.\d{3,4}) to (-?\d\.\d{3,4})\)")
 # Run for real, in this order, in a folder where small synthetic corpora stand for those named.
-RUN = [
-    "deploy_model.py my_wavs/ --csv answers.csv", "deploy_model.py my_wavs/ --json",
-    "deploy_model.py my_wavs/ --pictures results/pictures",
-    "deploy_model.py my_wavs/ --timeline results/timelines",
-    "deploy_model.py interviews/ --csv answers.csv --timeline who_speaks_when/",
-    "explain_model.py models/default my_wavs/ --method hirescam --layer layer1",
-    "evaluate_model.py models/default other_voices.csv --out results/mine",
-    "preprocess_wavs.py corpus.csv --corpus csv --out mfc_dataset/mine --maps maps/mine",
-    "train_model.py mfc_dataset/mine --out models/mine --weights imagenet",
-    "evaluate_model.py models/mine other_voices.csv --out results/mine",
-    "deploy_model.py my_wavs/ --model models/mine",
-    "deploy_model.py interviews/ --csv all.csv --shard 1/2",
-    "deploy_model.py interviews/ --csv all.csv --shard 2/2", "merge_shards.py all.csv",
-    "preprocess_wavs.py corpus.csv --corpus csv --out mfc_dataset/whole --maps maps/whole "
-    "--shard 1/2",
-    "preprocess_wavs.py corpus.csv --corpus csv --out mfc_dataset/whole --maps maps/whole "
-    "--shard 2/2",
-    "merge_shards.py mfc_dataset/whole --maps maps/whole",
-    "preprocess_wavs.py corpus.csv --corpus csv --recipe voxsight --out mfc_dataset/mine "
-    "--maps maps/mine",
-    "preprocess_wavs.py own_voices/ --corpus folder --out mfc_dataset/own --maps maps/own",
-    "train_model.py mfc_dataset/own --weights models/default --head-epochs 4 --epochs 0 "
-    "--valid 0.3 --out models/own",
-    "deploy_model.py my_wavs/ --model models/default+resemblyzer",
-    "export_model.py models/default --to huggingface --out exported",
-    "explain_model.py models/default my_wavs/ --sweeps --out results/mine",
-    "measure_robustness.py models/mine csv:other_voices.csv --noise noises/",
-    "measure_conversations.py models/mine csv:other_voices.csv --noise noises/",
-    "analyse_features.py voices.csv --out results/my_features",
-    "compare_classifiers.py voices.csv",
-    "evaluate_model.py results/classifiers/gmm/model other_voices.csv",
-    "compare_classifiers.py voices.csv --test other_voices.csv --only xgboost,cnn2d",
-    "deploy_model.py my_wavs/ --model results/classifiers/xgboost/model",
-    "classify_embeddings.py voices.csv --test other_voices.csv",
-    "classify_embeddings.py voices.csv --stage embed",
-    "classify_embeddings.py my_wavs/ --stage predict",
-    "classify_speakers.py voices.csv",
-]
-INSTEAD = {  # no network; and one classifier for all, which test_compare.py runs
+# What one kind of work wrote, another does not use.
+CHAINS = {
+    "answers": [
+        "deploy_model.py my_wavs/ --csv answers.csv", "deploy_model.py my_wavs/ --json",
+        "deploy_model.py my_wavs/ --pictures results/pictures",
+        "deploy_model.py my_wavs/ --timeline results/timelines",
+        "deploy_model.py interviews/ --csv answers.csv --timeline who_speaks_when/",
+        "explain_model.py models/default my_wavs/ --method hirescam --layer layer1",
+        "evaluate_model.py models/default other_voices.csv --out results/mine",
+        "deploy_model.py interviews/ --csv all.csv --shard 1/2",
+        "deploy_model.py interviews/ --csv all.csv --shard 2/2", "merge_shards.py all.csv",
+        "deploy_model.py my_wavs/ --model models/default+resemblyzer",
+        "export_model.py models/default --to huggingface --out exported",
+    ],
+    "explanations": ["explain_model.py models/default my_wavs/ --sweeps --out results/mine"],
+    "training": [
+        "preprocess_wavs.py corpus.csv --corpus csv --out mfc_dataset/mine --maps maps/mine",
+        "train_model.py mfc_dataset/mine --out models/mine --weights imagenet",
+        "evaluate_model.py models/mine other_voices.csv --out results/mine",
+        "deploy_model.py my_wavs/ --model models/mine",
+        "preprocess_wavs.py corpus.csv --corpus csv --out mfc_dataset/whole --maps maps/whole "
+        "--shard 1/2",
+        "preprocess_wavs.py corpus.csv --corpus csv --out mfc_dataset/whole --maps maps/whole "
+        "--shard 2/2",
+        "merge_shards.py mfc_dataset/whole --maps maps/whole",
+        "preprocess_wavs.py corpus.csv --corpus csv --recipe voxsight --out mfc_dataset/mine "
+        "--maps maps/mine",
+        "measure_robustness.py models/mine csv:other_voices.csv --noise noises/",
+        "measure_conversations.py models/mine csv:other_voices.csv --noise noises/",
+    ],
+    "own voices": [
+        "preprocess_wavs.py own_voices/ --corpus folder --out mfc_dataset/own --maps maps/own",
+        "train_model.py mfc_dataset/own --weights models/default --head-epochs 4 --epochs 0 "
+        "--valid 0.3 --out models/own",
+    ],
+    "features": ["analyse_features.py voices.csv --out results/my_features"],
+    "classifiers": [
+        "compare_classifiers.py voices.csv",
+        "evaluate_model.py results/classifiers/gmm/model other_voices.csv",
+        "compare_classifiers.py voices.csv --test other_voices.csv --only xgboost,cnn2d",
+        "deploy_model.py my_wavs/ --model results/classifiers/xgboost/model",
+    ],
+    "embeddings": [
+        "classify_embeddings.py voices.csv --test other_voices.csv",
+        "classify_embeddings.py voices.csv --stage embed",
+        "classify_embeddings.py my_wavs/ --stage predict",
+    ],
+    "speakers": ["classify_speakers.py voices.csv"],
+}
+RUN = [command for chain in CHAINS.values() for command in chain]
+INSTEAD = {  # no network; and one classifier for all, which test_comparison.py runs
     "train_model.py mfc_dataset/mine --out models/mine --weights imagenet":
         "train_model.py mfc_dataset/mine --out models/mine --weights models/default",
     "compare_classifiers.py voices.csv": "compare_classifiers.py voices.csv --only gmm",
@@ -70,7 +84,7 @@ INSTEAD = {  # no network; and one classifier for all, which test_compare.py run
 # Run elsewhere, or not by a test: part of the command, and where.
 ELSEWHERE = {
     "record_wav.py": "test_record.py", "my_wavs/me.wav": "test_record.py",
-    "serve_web.py": "test_web.py", "download_corpus.py": "test_download.py",
+    "serve_web.py": "test_page.py", "download_corpus.py": "test_download.py",
     "--dask": "test_scale.py", "--source ecapa": "test_embeddings.py",
     "corpora/": "needs a corpus of recordings", "mfc_dataset/audiomnist": "needs a corpus",
     "mfc_dataset/dev-clean": "needs a corpus", "mfc_dataset/default": "makes the shipped model",
@@ -119,10 +133,7 @@ def test_commands_are_understood(line):
         name, words = SCRIPTS[Path(words[1]).name], words[2:]
     else:
         name, words = words[1], words[2:]
-    parser = argparse.ArgumentParser(exit_on_error=False)
-    importlib.import_module(f"voxsight.commands.{name}").configure(parser)
-    for flag in ("--quiet", "--debug"):
-        parser.add_argument(flag, action="store_true")
+    parser = make_parser(name)
     words = [word if word not in ("MODEL", "NAME") else "x" for word in words]
     if words != ["--help"]:
         parser.parse_args(words)
@@ -140,19 +151,19 @@ def test_make_targets_exist():
             assert re.search(rf"^{target}:", makefile, re.M), f"{page.name}: make {target}"
 
 
-@pytest.fixture
-def workplace(tmp_path, rng):
+@pytest.fixture(scope="session")
+def places(tmp_path_factory):
     """A copy of the project's folders with corpora of the names that the pages use."""
-    from voxsight.audio import write_wav
-    from voxsight.samples import make_corpus
+    from voxsight.corpora.synthetic import make_corpus
+    from voxsight.sound.writing import write_wav
 
-    folder = tmp_path / "workplace"
-    for name in ("scripts", "my_wavs"):
-        shutil.copytree(ROOT / name, folder / name)
-    shutil.copytree(ROOT / "models/default", folder / "models/default")
+    folder = tmp_path_factory.mktemp("places") / "workplace"
+    (folder / "my_wavs").mkdir(parents=True)
+    for name in ("slt_three", "slt_seven", "rms_seven"):
+        shutil.copy(ROOT / f"my_wavs/{name}.wav", folder / "my_wavs")
     made = make_corpus(folder / "made", speakers=8, recordings=2)
-    for name in ("corpus.csv", "voices.csv", "other_voices.csv"):
-        rows = list(csv.DictReader(made.open()))
+    for name, count in (("corpus.csv", 16), ("voices.csv", 16), ("other_voices.csv", 8)):
+        rows = list(csv.DictReader(made.open()))[:count]
         text = ",".join(rows[0]) + "\n" + "".join(
             ",".join({**row, "path": f"made/{row['path']}"}.values()) + "\n" for row in rows)
         (folder / name).write_text(text)
@@ -161,19 +172,31 @@ def workplace(tmp_path, rng):
         for voice in folder.glob(f"made/{gender[0]}*"):
             shutil.copytree(voice, folder / "own_voices" / gender / voice.name)
     (folder / "noises").mkdir()
-    write_wav(folder / "noises/hiss.wav", rng.normal(0, 0.1, 160_000).astype("float32"), 16_000)
+    hiss = np.random.default_rng(20260101).normal(0, 0.1, 160_000).astype("float32")
+    write_wav(folder / "noises/hiss.wav", hiss, 16_000)
     return folder
 
 
-@pytest.mark.xdist_group("docs")
-def test_commands_run(workplace):
+@pytest.fixture
+def workplace(places, tmp_path):
+    """One of a test's own."""
+    shutil.copytree(places, tmp_path / "workplace")
+    (tmp_path / "workplace/models").mkdir()
+    (tmp_path / "workplace/models/default").symlink_to(ROOT / "models/default")
+    return tmp_path / "workplace"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chain", [
+    pytest.param(chain, marks=draws_umap if chain in ("embeddings", "speakers") else ())
+    for chain in CHAINS])
+def test_commands_run(chain, script, workplace):
     """One after the other, since the later ones use what the earlier ones wrote."""
     pages = re.sub(r"\\\n\s+", " ", "\n".join(page.read_text() for page in PAGES))
-    for command in RUN:
+    for command in CHAINS[chain]:
         assert command in pages, f"{command}: expected on some page"
-        run = INSTEAD.get(command, command)
-        done = subprocess.run([sys.executable, *shlex.split(f"scripts/{run} --quiet")],
-                              cwd=workplace, capture_output=True, text=True)
+        name, *args = shlex.split(INSTEAD.get(command, command))
+        done = script(name.removesuffix(".py"), *args, "--quiet", cwd=workplace)
         assert done.returncode == 0, f"{command}: {done.stderr}"
 
 
@@ -216,6 +239,7 @@ def members_of(name, thing):
             yield f"{name}.{inner}", getattr(thing, inner)
 
 
+@pytest.mark.slow
 def test_public_names_are_explained():
     """With a docstring, inherited or own; one with Parameters names all of them, in order."""
     from numpydoc.validate import validate
@@ -232,6 +256,7 @@ def test_public_names_are_explained():
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.slow
 def test_examples_in_docstrings_hold():
     tried = 0
     for info in pkgutil.walk_packages(voxsight.__path__, "voxsight."):
@@ -242,7 +267,7 @@ def test_examples_in_docstrings_hold():
     assert tried >= 12
 
 
-@pytest.mark.xdist_group("docs")
+@pytest.mark.slow
 def test_the_site_builds(tmp_path):
     """Without a warning, and with nothing to fetch from elsewhere."""
     shutil.copytree(ROOT / "docs", tmp_path / "project/docs",
@@ -255,6 +280,11 @@ def test_the_site_builds(tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     pages = {page.stem for page in (ROOT / "docs").glob("*.md")}
     assert pages <= {page.stem for page in (tmp_path / "site").glob("*.html")}
-    assert (tmp_path / "site/api/voxsight.mfc.html").is_file()
+    assert (tmp_path / "site/api/voxsight.pictures.cepstra.html").is_file()
     for page in (tmp_path / "site").glob("*.html"):
         assert not re.search(r"<(script|link|img)[^>]+(src|href)=\"(https?:)?//", page.read_text())
+
+
+def test_the_drawing_of_the_folders_is_of_this_code():
+    draw = runpy.run_path(str(ROOT / "docs/diagram.py"))["draw"]
+    assert draw(ROOT) == (ROOT / "docs/folders.svg").read_text(), "run python docs/diagram.py"

@@ -5,18 +5,17 @@ import json
 import re
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, draws_umap
+
+from voxsight.corpora.synthetic import make_corpus
 
 NOTEBOOKS = sorted((ROOT / "nbs").glob("*.ipynb"))
-pytestmark = pytest.mark.xdist_group("notebooks")
 
 
-@pytest.fixture(scope="module")
-def runner():
-    spec = importlib.util.spec_from_file_location("run_notebooks", ROOT / "nbs/run.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture(scope="session")
+def voices(tmp_path_factory):
+    """The corpus that a notebook makes where none is named, made once for all of them."""
+    return make_corpus(tmp_path_factory.mktemp("voices"))
 
 
 def test_they_stand_in_the_order_of_the_work():
@@ -25,11 +24,41 @@ def test_they_stand_in_the_order_of_the_work():
         "06_classifiers", "07_embeddings", "08_speakers", "09_explanations"]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_it_runs(runner, path, tmp_path, monkeypatch):
+@pytest.mark.slow
+@pytest.mark.parametrize("path", [
+    pytest.param(path, marks=draws_umap if path.stem in ("07_embeddings", "08_speakers") else ())
+    for path in NOTEBOOKS], ids=lambda path: path.stem)
+def test_it_runs(path, voices, monkeypatch):
+    """From the top, in names of its own; each cell says by its asserts whether it is right."""
+    import matplotlib.pyplot
+
+    monkeypatch.setenv("VOXSIGHT_NOTEBOOKS", str(voices))
+    monkeypatch.chdir(path.parent)
+    matplotlib.pyplot.switch_backend("agg")
+    names = {"__name__": "__main__"}
+    for number, source in enumerate(sources_of(path), 1):
+        exec(compile(source, f"{path.name}, cell {number}", "exec"), names)
+    matplotlib.pyplot.close("all")
+
+
+@pytest.mark.slow
+def test_one_is_run_and_stored_by_the_script(tmp_path, monkeypatch):
+    """As make notebooks does it, in a kernel, with voices that the notebook makes."""
+    spec = importlib.util.spec_from_file_location("run_notebooks", ROOT / "nbs/run.py")
+    runner = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(runner)
     monkeypatch.delenv("VOXSIGHT_NOTEBOOKS", raising=False)
+    path = ROOT / "nbs/02_preprocess_wav.ipynb"
     runner.run(path, tmp_path / path.name)
-    assert (tmp_path / path.name).is_file()
+    assert sources_of(tmp_path / path.name) == sources_of(path)
+    cells = json.loads((tmp_path / path.name).read_text())["cells"]
+    assert any("image/png" in o.get("data", {}) for cell in cells for o in cell.get("outputs", ()))
+
+
+def sources_of(path):
+    """The cells of code of a notebook."""
+    return ["".join(cell["source"]) for cell in json.loads(path.read_text())["cells"]
+            if cell["cell_type"] == "code"]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -42,6 +71,6 @@ def test_it_is_stored_clean(path):
     assert any("image/png" in o.get("data", {}) for cell in code for o in cell["outputs"]) or (
         path.stem == "03_train_model")
     assert not re.search(r"/(home|root|tmp|work|Users)/", text)
-    source = "\n".join("".join(cell["source"]) for cell in code)
+    source = "\n".join(sources_of(path))
     assert "assert " in source and not re.search(r"^(class |def (?!maps_of))", source, re.M)
     assert len(text) < 700_000

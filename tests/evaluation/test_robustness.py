@@ -1,0 +1,165 @@
+import json
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import MY_WAVS
+
+from voxsight.corpora.utterance import Utterance
+from voxsight.evaluation.conditions import CONDITIONS, EQUIVALENT, UNUSUAL, under_condition
+from voxsight.evaluation.conversations import build_conversation
+from voxsight.metrics.segments import Stretch, timeline_figures
+from voxsight.sound.pitch import median_f0
+from voxsight.sound.recording import Recording
+
+VOICES = [("slt_fox", "female"), ("slt_hello", "female"), ("rms_morning", "male"),
+          ("kal_count", "male")]
+
+
+@pytest.fixture
+def voices(tmp_path):
+    """Four synthetic voices as a corpus CSV."""
+    lines = [f"{MY_WAVS / name}.wav,{name[:3]},{gender}" for name, gender in VOICES]
+    path = tmp_path / "voices" / "manifest.csv"
+    path.parent.mkdir()
+    path.write_text("path,speaker,gender\n" + "\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture
+def noise(tmp_path, rng):
+    folder = tmp_path / "noise"
+    folder.mkdir()
+    soundfile.write(folder / "hiss.wav", 0.1 * rng.normal(size=32_000), 16_000)
+    return folder
+
+
+@pytest.mark.parametrize("condition", EQUIVALENT)
+def test_equivalent_conditions_keep_what_is_heard(condition, spoken, rng):
+    samples, rate = spoken("slt_fox")
+    heard = under_condition(condition, samples, rate, [], rng).read(16_000, remove_dc=False)
+    reference = Recording(MY_WAVS / "slt_fox.wav").read(16_000, remove_dc=False)
+    assert len(heard) >= len(reference) - 10
+    spectra = [np.abs(np.fft.rfft(x, 2**18))[: 2**16] for x in (heard, reference)]  # to 4 kHz
+    assert np.corrcoef(*spectra)[0, 1] > (0.8 if "clipped" in condition else 0.98)
+
+
+def channels_of(recording):
+    """Samples of all channels, shape (n,) or (n, channels), and the rate."""
+    samples = np.concatenate(list(recording._decoder.blocks(2**20)))
+    return samples[:, 0] if samples.shape[1] == 1 else samples, recording.rate
+
+
+def test_conditions_by_their_names(spoken, rng):
+    samples, rate = spoken("slt_fox")
+    noises = [(rng.normal(size=99_999), 16_000)]
+    written = {name: channels_of(under_condition(name, samples, rate, noises, rng))
+               for name in CONDITIONS}
+    assert written["telephone"][1] == 8_000 and written["44.1 kHz"][1] == 44_100
+    assert len(written["between 3 s of silence"][0]) == len(samples) + 6 * rate
+    dead, stereo = written["one dead channel"][0], written["opposite phases"][0]
+    assert not dead[:, 0].any() and np.abs(stereo.sum(axis=1)).max() < 1e-3
+    assert np.abs(written["30 dB quieter"][0]).max() == pytest.approx(
+        np.abs(samples).max() * 10 ** -1.5, abs=1e-4)
+    noisy = written["noise at 10 dB"][0] - samples
+    assert 10 * np.log10(np.mean(samples**2) / np.mean(noisy**2)) == pytest.approx(10, abs=0.3)
+    assert len(written["small room"][0]) == len(samples)
+    loudest = written["loudest 0.3 s"][0]
+    energies = [np.sum(samples[i: i + len(loudest)] ** 2) for i in range(0, len(samples), 99)]
+    assert len(loudest) == int(0.3 * rate)
+    assert np.sum(loudest**2) >= 0.999 * max(energies)
+
+
+def test_unusual_voices(spoken, rng):
+    """By the pitch that another algorithm hears in them."""
+    samples, rate = spoken("rms_morning")
+    voices = {name: under_condition(name, samples, rate, [], rng).read(remove_dc=False)
+              for name in UNUSUAL}
+    assert median_f0(voices["whispered"], rate) is None
+    assert len(voices["sustained vowel"]) == rate
+    tenths = np.split(voices["sustained vowel"][rate // 10: -rate // 10], 4)
+    pitches = [median_f0(part, rate) for part in tenths]
+    assert max(pitches) < 1.02 * min(pitches) and 85 < pitches[0] < 115
+    assert len(voices["sung"]) == pytest.approx(2 * len(samples), rel=0.01)
+    spoken_f0, sung_f0 = median_f0(samples, rate), median_f0(voices["sung"], rate)
+    assert sung_f0 == pytest.approx(spoken_f0, rel=0.12)
+
+
+@pytest.mark.slow
+def test_command_measures_every_condition(script, voices, noise, tmp_path):
+    done = script("measure_robustness", "models/default", f"csv:{voices}", "--noise", noise,
+                  "--out", tmp_path / "out", "--json", "--quiet")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert list(found) == ["as recorded", *CONDITIONS]
+    assert found["as recorded"]["figures"]["n"] == 4
+    assert found["as recorded"]["near"] == 1.0 and found["48 kHz"]["near"] == 1.0
+    text = (tmp_path / "out" / "robustness.md").read_text()
+    assert "voxsight robustness" in text and text.count("\n| ") == 3 + len(CONDITIONS)
+    stored = json.loads((tmp_path / "out" / "robustness.json").read_text())
+    assert stored["conditions"] == found
+    done = script("evaluate_model", "models/default", tmp_path / "out" / "predictions.csv",
+                  "--out", tmp_path / "report", "--quiet")
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads((tmp_path / "report" / "metrics.json").read_text())
+    assert metrics["n"] == 4 and metrics["uar"] == found["as recorded"]["figures"]["uar"]
+
+
+def test_one_label_and_an_unreadable_recording(script, tmp_path):
+    """What has no figure is left out, and what cannot be read loses nothing of the rest."""
+    (tmp_path / "broken.wav").write_bytes(b"only words")
+    lines = [f"{MY_WAVS / name}.wav,{name[:3]},female" for name in ("slt_fox", "slt_hello")]
+    (tmp_path / "x.csv").write_text("path,speaker,gender\n" + "\n".join(lines)
+                                    + "\nbroken.wav,me,female\n")
+    done = script("measure_robustness", "models/default", f"csv:{tmp_path}/x.csv", "--out",
+                  tmp_path / "out", "--conditions", "8 kHz,telephone", "--quiet")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "broken.wav: found no sound" in done.stderr
+    assert "| 8 kHz | - | - |" in done.stdout
+    assert "Mean UAR over the degraded: -" in done.stdout
+
+
+@pytest.mark.parametrize("wrong", ["manifest.csv", "tape:x.csv"])
+def test_a_source_without_kind_is_refused(script, wrong):
+    done = script("measure_robustness", "models/default", wrong)
+    assert done.returncode == 2 and "KIND:PATH" in done.stderr
+
+
+def test_comparison_by_hand():
+    truth = [Stretch(0.0, 4.0, "female"), Stretch(5.0, 9.0, "male"), Stretch(9.0, 10.0, "noise")]
+    said = [{"start_s": 0.0, "end_s": 2.0, "label": "female"},
+            {"start_s": 2.0, "end_s": 3.0, "label": "uncertain"},
+            {"start_s": 5.0, "end_s": 7.0, "label": "male"},
+            {"start_s": 7.0, "end_s": 8.0, "label": "female"},
+            {"start_s": 9.5, "end_s": 10.0, "label": "male"}]
+    found = timeline_figures(said, truth)
+    assert found["label_accuracy"] == pytest.approx(4 / 5)
+    assert found["uncertain"] == pytest.approx(1 / 6)
+    assert found["missed"] == pytest.approx(2 / 8)
+    assert found["female_share"] == pytest.approx(3 / 5)
+    assert found["true_female_share"] == pytest.approx(3 / 6)
+    assert found["noise_as_speech"] == pytest.approx(0.5 / 2, abs=0.01)
+
+
+def test_conversation_is_as_it_says(noise):
+    utterances = [Utterance(str(MY_WAVS / f"{name}.wav"), name[:3], g) for name, g in VOICES]
+    samples, stretches = build_conversation(utterances, noise, 1.5, seed=2)
+    assert len(samples) / 16_000 >= 90
+    assert {s.kind for s in stretches} == {"female", "male", "noise"}
+    covered = np.zeros(len(samples), bool)
+    for one in stretches:
+        part = slice(round(one.start_s * 16_000), round(one.end_s * 16_000))
+        covered[part] = True
+        assert np.sqrt(np.mean(samples[part] ** 2)) == pytest.approx(0.05, rel=0.01)
+    assert np.abs(samples[~covered]).max() < 1e-3
+
+
+@pytest.mark.slow
+def test_command_measures_conversations(script, voices, noise, tmp_path):
+    done = script("measure_conversations", "models/default", f"csv:{voices}", "--noise", noise,
+                  "--minutes", "0.5", "--without", "kal", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert list(found) == ["everyone, seed 0", "without kal, seed 0"]
+    assert 0 <= found["everyone, seed 0"]["label_accuracy"] <= 1
+    assert (tmp_path / "out" / "conversations.json").is_file()
