@@ -47,11 +47,11 @@ def pytest_collection_modifyitems(items):
     """Mark what takes long, and let it begin, so that no worker is left with it at the end."""
     missing = pytest.mark.skip(reason="VOXSIGHT_CORPORA does not name a folder of corpora")
     for item in items:
-        if "corpora" in item.keywords and not os.environ.get("VOXSIGHT_CORPORA"):
+        if item.get_closest_marker("corpora") and not os.environ.get("VOXSIGHT_CORPORA"):
             item.add_marker(missing)
         if SLOW_FIXTURES & set(item.fixturenames):
             item.add_marker("slow")
-    items.sort(key=lambda item: "slow" not in item.keywords)
+    items.sort(key=lambda item: not item.get_closest_marker("slow"))
 
 
 def wait_until(holds, process):

@@ -1,4 +1,7 @@
 import json
+import os
+import resource
+import sys
 
 import numpy as np
 import pytest
@@ -6,6 +9,7 @@ import soundfile
 from conftest import MY_WAVS
 
 from voxsight.corpora.utterance import Utterance
+from voxsight.evaluation import robustness
 from voxsight.evaluation.conditions import CONDITIONS, EQUIVALENT, UNUSUAL, under_condition
 from voxsight.evaluation.conversations import build_conversation
 from voxsight.metrics.segments import Stretch, timeline_figures
@@ -163,3 +167,19 @@ def test_command_measures_conversations(script, voices, noise, tmp_path):
     assert list(found) == ["everyone, seed 0", "without kal, seed 0"]
     assert 0 <= found["everyone, seed 0"]["label_accuracy"] <= 1
     assert (tmp_path / "out" / "conversations.json").is_file()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts open files in /proc")
+def test_noises_are_opened_one_at_a_time(tmp_path):
+    """Large files stay open until they are read; a folder may hold more than may be open."""
+    for i in range(6):
+        soundfile.write(tmp_path / f"{i}.wav", np.ones(2_200_000, np.int16), 16_000)
+    used = set(map(int, os.listdir("/proc/self/fd")))
+    free = [number for number in range(max(used) + 9) if number not in used]
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free[4], hard))
+    try:
+        noises = robustness._read_noises(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert [len(samples) for samples, _ in noises] == 6 * [2_200_000]
