@@ -90,11 +90,20 @@ def test_resizing_is_scikit_images(rng, n, m):
                                atol=1e-12)
 
 
-def test_level_does_not_matter_but_for_rounding(rng):
-    samples = rng.normal(scale=0.1, size=15_760).astype(np.float32)
-    loud = cepstra.picture(samples, VOXSIGHT).astype(int)
-    quiet = cepstra.picture(samples * np.float32(0.03), VOXSIGHT).astype(int)
-    assert np.abs(loud - quiet).max() <= 1
+@pytest.mark.parametrize("level_db", [-20, -40, -60])
+@pytest.mark.parametrize("name", ["slt_seven", "rms_morning", "slt_fox"])
+def test_level_does_not_matter_but_for_rounding(spoken, name, level_db):
+    samples, _ = spoken(name)  # shorter than a window, or longer, with pauses
+    loud = cepstra.picture(samples[:15_760], VOXSIGHT).astype(int)
+    quiet = samples[:15_760] * np.float32(10 ** (level_db / 20))
+    assert np.abs(loud - cepstra.picture(quiet, VOXSIGHT)).max() <= 1
+
+
+def test_silence_and_the_quietest_sound_have_pictures():
+    silence = cepstra.picture(np.zeros(15_760, np.float32), VOXSIGHT)
+    assert (silence == silence[:, :1]).all()  # nothing changes over time
+    quietest = np.full(15_760, 1e-30, np.float32)  # its power is below the least float32
+    assert (cepstra.picture(quietest, VOXSIGHT) == silence).all()
 
 
 def test_voxsight_picture_shows_a_tone_where_it_is():

@@ -127,7 +127,8 @@ def test_pictures_manifest_and_maps(preprocess, gendered_folder):
     pictures, recipe = read_dataset(work)
     assert recipe == RECIPES["voxsight"]
     assert jpeg.decode(pictures[0].path).shape == (64, 64, 3)
-    assert {p.speaker for p in pictures} == {f"corpus:{g}{s}" for g in "fm" for s in range(4)}
+    assert {p.speaker for p in pictures} == {
+        f"corpus:{gender}/{gender[0]}{i}" for gender in ("female", "male") for i in range(4)}
 
 
 @pytest.mark.slow

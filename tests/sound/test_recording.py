@@ -40,7 +40,8 @@ def test_reads_what_libsndfile_writes(tmp_path, form, subtype):
     soundfile.write(path, tone(44_100), 44_100, format=form, subtype=subtype)
     samples, rate = Recording(path).read(16_000), 16_000
     assert rate == 16_000
-    assert len(samples) == pytest.approx(16_000, abs=2)
+    # FFmpeg leaves out the first block of Vorbis, in which its windows do not overlap yet.
+    assert len(samples) == pytest.approx(16_000, abs=50 if form == "OGG" else 2)
     assert loudest_hz(samples, rate) == pytest.approx(440, abs=2)
     assert np.abs(samples[2000:-2000]).max() == pytest.approx(0.5, abs=0.02)
 
@@ -88,9 +89,18 @@ def test_high_pass_is_the_recursion(rng):
     blocks = [noise[:17], noise[17:30_000], noise[30_000:]]
     found = np.concatenate(list(signal.high_pass(blocks, rate)))
     a = math.exp(-2 * math.pi * signal.DC_CUTOFF_HZ / rate)
-    start = noise[:17].mean()
+    start = noise[: rate // 4].mean()
     mean, _ = scipy.signal.lfilter([1 - a], [1, -a], noise.astype(float), zi=[a * start])
     np.testing.assert_allclose(found, noise - mean, atol=2e-5)
+
+
+@pytest.mark.parametrize("cuts", [[1], range(1, 2_000), [50, 3_999, 4_000, 30_000]])
+def test_high_pass_does_not_depend_on_the_blocks(rng, cuts):
+    drifting = (np.linspace(0.5, -0.3, 40_000) + rng.normal(scale=0.1, size=40_000)).astype(
+        np.float32)
+    whole = np.concatenate(list(signal.high_pass([drifting], 16_000)))
+    parts = np.concatenate(list(signal.high_pass(np.split(drifting, cuts), 16_000)))
+    np.testing.assert_allclose(parts, whole, atol=1e-6)
 
 
 def test_offset_is_removed_and_level_kept(tmp_path):
@@ -100,13 +110,37 @@ def test_offset_is_removed_and_level_kept(tmp_path):
     assert np.abs(samples[4000:-4000]).max() == pytest.approx(0.2, abs=0.01)
 
 
+def mixed(*parts):
+    """The mono mix of some parts of a recording, at 8 kHz."""
+    recording = Recording.of(np.concatenate(parts), 8_000)
+    return recording.read(remove_dc=False)
+
+
 def test_mono():
     left, right = tone(8_000, hz=300), tone(8_000, hz=500)
     silent = np.zeros_like(left)
-    np.testing.assert_allclose(signal.to_mono(np.stack([left, right], 1)), (left + right) / 2)
-    np.testing.assert_array_equal(signal.to_mono(np.stack([left, -left], 1)), left)
-    np.testing.assert_array_equal(signal.to_mono(np.stack([silent, left], 1)), left)
-    np.testing.assert_array_equal(signal.to_mono(np.stack([silent, silent], 1)), silent)
+    for channels, expected in (((left, right), (left + right) / 2), ((left, -left), left),
+                               ((silent, left), left), ((silent, silent), silent)):
+        np.testing.assert_allclose(mixed(np.stack(channels, 1)), expected, atol=1e-7)
+
+
+def test_channels_are_mixed_in_one_way_from_start_to_end():
+    voice = tone(8_000, seconds=5)
+    calls = [np.stack([voice, voice * np.float32(10 ** (level_db / 20))], 1)
+             for level_db in (-60, -34, -60)]  # crosstalk that comes and goes
+    levels = [np.abs(part).max() for part in np.split(mixed(*calls), 3)]
+    assert levels == pytest.approx([levels[0]] * 3, rel=0.03)
+    in_phase, opposite = np.stack([voice, voice], 1), np.stack([voice, -voice], 1)
+    np.testing.assert_array_equal(mixed(in_phase, opposite[:4000]),
+                                  np.concatenate([voice, voice[:4000]]))
+
+
+def test_a_long_recording_of_several_channels_is_decoded_twice(tmp_path, rng, monkeypatch):
+    stereo = rng.normal(scale=0.1, size=(8_000 * 11, 2)).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", stereo, 8_000, subtype="FLOAT")
+    at_once = Recording(tmp_path / "a.wav").read()
+    monkeypatch.setattr("voxsight.sound.recording.MIXED_AT_ONCE", 100_000)
+    np.testing.assert_array_equal(Recording(tmp_path / "a.wav").read(), at_once)
 
 
 def test_stored_integers_come_back(tmp_path, rng):

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import soxr
 
+from voxsight.base.parallel.workers import ordered_map
 from voxsight.base.progress import progress
-from voxsight.base.workers import ordered_map
 from voxsight.errors import RecordingError
 from voxsight.sound.pitch import median_f0
 from voxsight.sound.recording import Recording, undecodable
@@ -108,7 +108,8 @@ def describe_properties(samples: np.ndarray, rate: int,
     centred = samples - np.float32(dc)
     at_16k = centred if rate == DETECTOR_RATE else soxr.resample(centred, rate, DETECTOR_RATE)
     tracker = SpeechTracker(DETECTOR_RATE)
-    tracker.feed(at_16k, last=True)
+    # Read as for an answer, so that both find the same speech.
+    tracker.feed(Recording.of(samples, rate).read(DETECTOR_RATE), last=True)
     loud_db, quiet_db = _loud_and_quiet_db(centred, rate)
     f0 = median_f0(at_16k, DETECTOR_RATE)
     return Properties(

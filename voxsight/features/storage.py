@@ -9,9 +9,9 @@ from types import TracebackType
 
 import numpy as np
 
+from voxsight.base.parallel.workers import ordered_map
 from voxsight.base.progress import progress
 from voxsight.base.store import Store, file_key
-from voxsight.base.workers import ordered_map
 from voxsight.errors import RecordingError
 from voxsight.features import properties
 from voxsight.features.acoustic import FeatureConfig, describe, stretches
@@ -19,7 +19,7 @@ from voxsight.sound import signal
 from voxsight.sound.excerpts import RATE
 from voxsight.sound.recording import Recording, undecodable
 
-VERSION = 1  # of the computation; stored features of another version are not used
+VERSION = 2  # of the computation; stored features of another version are not used
 Features = list[dict[str, np.ndarray]]  # of each stretch of a recording
 
 

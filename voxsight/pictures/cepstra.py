@@ -22,8 +22,7 @@ import numpy as np
 from voxsight.pictures.recipe import Recipe
 from voxsight.pictures.resizing import resize_matrix
 
-MIN_POWER = 1e-10  # in a mel band; keeps the logarithm finite
-MIN_DB = -100.0  # level of that power
+MIN_POWER = 1e-10  # in a mel band, where levels are absolute; keeps the logarithm finite
 DELTA_GREY = 128.0  # grey level of a band that does not change
 
 
@@ -136,9 +135,13 @@ def log_mel(samples: np.ndarray, recipe: Recipe) -> np.ndarray:
     frames = np.lib.stride_tricks.sliding_window_view(emphasised, recipe.win_length)
     frames = frames[:: recipe.hop_length]
     nonzero = _nonzero_frames(emphasised, recipe)
-    decibels = np.full((recipe.n_mels, len(frames)), MIN_DB, recipe.dtype)
     mel = _mel_filters(recipe) @ _power_spectrum(frames[nonzero], recipe).T
-    decibels[:, nonzero] = 10.0 * np.log10(np.maximum(mel, MIN_POWER))
+    floor = MIN_POWER
+    if recipe.level == "relative":  # a fixed floor would show in the pictures of quiet sound
+        floor = max(float(mel.max()) * 10 ** (-recipe.top_db / 10),
+                    float(np.finfo(recipe.dtype).tiny))
+    decibels = np.full((recipe.n_mels, len(frames)), 10 * np.log10(floor), recipe.dtype)
+    decibels[:, nonzero] = 10.0 * np.log10(np.maximum(mel, floor))
     return np.maximum(decibels, decibels.max() - recipe.top_db)
 
 

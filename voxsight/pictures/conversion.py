@@ -13,10 +13,10 @@ import numpy as np
 import soxr
 
 from voxsight.base import files, locks
-from voxsight.base.cluster import AHEAD, connected
+from voxsight.base.parallel.cluster import AHEAD, connected
+from voxsight.base.parallel.shards import Shard
+from voxsight.base.parallel.workers import ordered_map
 from voxsight.base.progress import progress
-from voxsight.base.shards import Shard
-from voxsight.base.workers import ordered_map
 from voxsight.corpora.utterance import Utterance
 from voxsight.encoders import Encoder, find_encoder
 from voxsight.errors import RecordingError
@@ -24,7 +24,7 @@ from voxsight.pictures import alteration, cepstra, jpeg
 from voxsight.pictures.recipe import Recipe
 from voxsight.pictures.writing import DatasetWriter, Row
 from voxsight.sound.excerpts import MARGIN_S, RATE
-from voxsight.sound.recording import Recording, undecodable
+from voxsight.sound.recording import Recording, incomplete, undecodable
 from voxsight.sound.windows import Window, WindowReader
 
 if TYPE_CHECKING:
@@ -214,6 +214,8 @@ def _pictures_of(utterance: Utterance, *, recipe: Recipe, root: str, altered_cop
         if not reader.recording.n_nonzero:
             raise RecordingError(utterance.path, "found zeros only", "a voice",
                                  "record it again or leave it out")
+        if not reader.recording.is_nearly_whole:
+            raise incomplete(reader.recording)
     except RecordingError as error:
         return error
     return rows, jpegs, embeddings

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -242,17 +242,31 @@ def _has_maps(folder: Path) -> bool:
 
 
 def _from_manifest(folder: Path) -> list[Picture]:
-    return [Picture(path=str(folder / row["image"]), source=row["source"],
-                    speaker=f"{row['corpus']}:{row['speaker']}", gender=row["gender"],
-                    corpus=row["corpus"], augmentation=row.get("augmentation", ""),
-                    start_s=float(row["start_s"] or 0))
-            for row in files.read_csv(folder / "manifest.csv")]
+    manifest, pictures = folder / "manifest.csv", []
+    for number, row in enumerate(files.csv_rows(manifest), 1):
+        try:
+            pictures.append(_picture(folder, row))
+        except (KeyError, TypeError, ValueError) as error:
+            found = f"no column {error}" if isinstance(error, KeyError) else error
+            raise UsageError(f"{manifest}, row {number}: found {found}, expected a row with the "
+                             f"columns {','.join(COLUMNS)}; make the dataset again") from error
+    return pictures
+
+
+def _picture(folder: Path, row: Mapping[str, str]) -> Picture:
+    """The picture in a row of the manifest; a speaker without a name is nobody else."""
+    if row["gender"] not in (*LABELS, UNLABELLED):
+        raise ValueError(f"gender {row['gender']!r}")
+    return Picture(path=str(folder / row["image"]), source=row["source"],
+                   speaker=f"{row['corpus']}:{row['speaker'] or row['source']}",
+                   gender=row["gender"], corpus=row["corpus"],
+                   augmentation=row.get("augmentation", ""), start_s=float(row["start_s"] or 0))
 
 
 def _from_maps(folder: Path) -> list[Picture]:
     pictures = []
     for gender in LABELS:
-        for image, source in files.read_json(folder.parent / "maps" / f"{gender}.json").items():
+        for image, source in _read_map(folder.parent / "maps" / f"{gender}.json").items():
             speaker = audiomnist_speaker(source)
             if speaker is None:
                 raise UsageError(f"{source}: this path does not name the speaker as "
@@ -262,3 +276,15 @@ def _from_maps(folder: Path) -> list[Picture]:
                                     speaker=f"audiomnist:{speaker}", gender=gender,
                                     corpus="audiomnist"))
     return pictures
+
+
+def _read_map(path: Path) -> dict[str, str]:
+    """The recording of each picture of a label."""
+    try:
+        pairs = files.read_json(path)
+    except ValueError as error:
+        pairs = error
+    if not isinstance(pairs, dict):
+        raise UsageError(f"{path}: found no JSON object ({str(pairs)[:60]}), expected pictures and "
+                         "their recordings; make the dataset again")
+    return pairs

@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from voxsight.errors import UsageError
 from voxsight.pictures import cepstra
 from voxsight.pictures.recipe import Recipe
 
@@ -45,10 +46,22 @@ def decode(jpeg: bytes | str | os.PathLike | BinaryIO,
     Returns
     -------
     np.ndarray [shape=(height, width, 3), uint8]
+
+    Raises
+    ------
+    UsageError
+        If a file that was named holds no picture, or only a part of one.
     """
     from PIL import Image
 
-    image = Image.open(io.BytesIO(jpeg) if isinstance(jpeg, bytes) else jpeg).convert("RGB")
+    try:
+        image = Image.open(io.BytesIO(jpeg) if isinstance(jpeg, bytes) else jpeg).convert("RGB")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        if not isinstance(jpeg, str | os.PathLike):
+            raise
+        found = getattr(error, "strerror", None) or "no picture that can be read"
+        raise UsageError(f"{jpeg}: found {found}, expected a picture of the dataset; put it back "
+                         "or make the dataset again") from error
     if size and (image.height, image.width) != tuple(size):
         image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
     return np.asarray(image)

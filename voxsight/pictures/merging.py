@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxsight.base import files, locks
+from voxsight.base.parallel.shards import parts_of
 from voxsight.base.progress import progress
-from voxsight.base.shards import parts_of
 from voxsight.encoders import ENCODERS
 from voxsight.errors import UsageError
 from voxsight.pictures.dataset import embeddings_path

@@ -3,8 +3,8 @@
 Two are built in. ``audiomnist`` reproduces the pictures of the published AudioMNIST project,
 number by number. ``voxsight`` is the default, for recordings from any source:
 
-- It keeps to the telephone band, up to 4 kHz, and is largely independent of level and offset, so
-  that recordings from different sources look alike. 16 kHz is a rate that nearly every recording
+- It keeps to the telephone band, up to 4 kHz, and is independent of level and offset, so that
+  recordings from different sources look alike. 16 kHz is a rate that nearly every recording
   has at least.
 - A window of 15,760 samples (0.985 s) has exactly 64 frames. With 64 mel bands and 64
   coefficients every view is 64 x 64 values, one per pixel, and nothing is resized.
@@ -67,8 +67,9 @@ class Recipe:
     delta_gain : float
         Grey levels per dB per second, around 128.
     level : {"relative", "stored"}
-        ``relative``: the mean level and the offset of a recording are removed. ``stored``: sample
-        values are those of 16-bit integers, and levels are absolute.
+        ``relative``: the mean level and the offset of a recording are removed. ``stored``: levels
+        are absolute, 32768 for full scale. Floating-point PCM alone keeps its values unscaled, as
+        in the published pictures.
     pre_emphasis : float
         Each sample is reduced by this fraction of the one before.
     top_db : float

@@ -112,7 +112,7 @@ class DatasetWriter:
 
     def _claim(self, settings: Mapping[str, Any]) -> None:
         path = self.folder / "recipe.json"
-        if path.is_file() and files.read_json(path) != settings:
+        if path.is_file() and _stored_settings(path) != settings:
             raise UsageError(f"{path}: the folder has pictures made with other settings than "
                              "those of this command; choose another --out or remove the "
                              "folder")
@@ -122,17 +122,18 @@ class DatasetWriter:
 
     def _resumed(self, settings: Mapping[str, Any]) -> Journal:
         """The journal of the run before, or one with the rows of the finished manifest."""
-        started = files.partial_of(self._manifest).is_file()
-        journal = Journal(str(self._manifest), settings)
-        if not started and self._manifest.is_file():
-            rows = files.csv_rows(self._manifest)
-            for _, group in itertools.groupby(rows, itemgetter("source")):
-                journal.add([[row[column] for column in COLUMNS] for row in group])
+        journal = Journal(str(self._manifest), settings, self._finished())
         for entry in journal.entries():
             for row in (dict(zip(COLUMNS, values)) for values in entry):
                 self.done.add(row["source"])
                 self._counts[row["gender"]] += 1
         return journal
+
+    def _finished(self) -> Iterator[list[list[Any]]]:
+        """The rows of a finished manifest, those of a recording together."""
+        rows = files.csv_rows(self._manifest) if self._manifest.is_file() else iter(())
+        for _, group in itertools.groupby(rows, itemgetter("source")):
+            yield [[row[column] for column in COLUMNS] for row in group]
 
     def _open_embeddings(self, teacher: str | None) -> BinaryIO | None:
         if teacher is None:
@@ -144,6 +145,14 @@ class DatasetWriter:
         # A killed run may have written embeddings of pictures that are made again.
         file.truncate(self.n_pictures * 2 * (ENCODERS[teacher].size or 0))
         return file
+
+
+def _stored_settings(path: Any) -> Any:
+    """Contents of ``recipe.json``; None if it is broken."""
+    try:
+        return files.read_json(path)
+    except ValueError:
+        return None
 
 
 def portable_path(path: str | os.PathLike, base: Path | None) -> str:

@@ -10,34 +10,61 @@ import numpy as np
 import soxr
 
 DC_CUTOFF_HZ = 20.0
+_STRETCH_S = 0.5  # stretches in which channels may cancel each other
 _DEAD_CHANNEL = 1e-4  # of the energy of the strongest channel, 40 dB below it
 _CANCELLED = 0.02  # of the energy of a channel: what is left of channels in opposite phase
+_AUDIBLE = 1e-3  # of the energy of the loudest stretch
 
 
-def to_mono(block: np.ndarray) -> np.ndarray:
-    """One channel out of many.
+class ChannelMix:
+    """Makes one channel out of many, in the same way from a recording's start to its end.
 
-    The average of the channels that are alive or, where those cancel each other (stereo in
-    opposite phase), the strongest of them.
+    It is the average of the channels that are alive or, where those cancel each other anywhere
+    (stereo in opposite phase), the strongest of them.
 
     Parameters
     ----------
-    block : np.ndarray [shape=(n, channels)]
+    rate : int
+        Hz.
 
-    Returns
-    -------
-    np.ndarray [shape=(n,)]
+    Examples
+    --------
+    >>> mix, stereo = ChannelMix(2), np.array([[0.5, -0.5], [-0.2, 0.2]], np.float32)
+    >>> mix.listen(stereo)
+    >>> mix.mono(stereo).tolist() == stereo[:, 0].tolist()
+    True
     """
-    if block.shape[1] == 1:
-        return block[:, 0]
-    energy = np.einsum("nc,nc->c", block, block, dtype=np.float64)
-    alive = energy > _DEAD_CHANNEL * energy.max()
-    if not alive.any():
-        return block[:, 0]
-    mono = block[:, alive].mean(axis=1)
-    if np.dot(mono, mono) < _CANCELLED * energy[alive].mean():
-        return block[:, int(energy.argmax())]
-    return mono
+
+    def __init__(self, rate: int) -> None:
+        self._size = max(1, round(rate * _STRETCH_S))
+        self._products: list[np.ndarray] = []  # of the channels with each other, per stretch
+        self._weights: np.ndarray | None = None
+
+    def listen(self, block: np.ndarray) -> None:
+        """Take a block of all channels into account, shape (n, channels)."""
+        for start in range(0, len(block), self._size):
+            part = block[start: start + self._size]
+            self._products.append(part.T @ part)
+
+    def mono(self, block: np.ndarray) -> np.ndarray:
+        """The mix of a block, shape (n,); all blocks were listened to before."""
+        if self._weights is None:
+            self._weights = self._decided()
+        return block @ self._weights
+
+    def _decided(self) -> np.ndarray:
+        """Weight of each channel, shape (channels,), float32."""
+        products = np.array(self._products, np.float64)
+        energies = np.einsum("scc->sc", products)
+        energy = energies.sum(axis=0)
+        alive = energy > _DEAD_CHANNEL * energy.max()
+        weights = alive / max(1, alive.sum())
+        usual = energies[:, alive].mean(axis=1) if alive.any() else np.zeros(len(products))
+        mixed = np.einsum("scd,c,d->s", products, weights, weights)
+        audible = usual > _AUDIBLE * usual.max()
+        if not alive.any() or (mixed < _CANCELLED * usual)[audible].any():
+            weights = np.eye(len(energy))[int(energy.argmax())]
+        return weights.astype(np.float32)
 
 
 def resample(blocks: Iterable[np.ndarray], rate: int, target_rate: int) -> Iterator[np.ndarray]:
@@ -61,6 +88,30 @@ def resample(blocks: Iterable[np.ndarray], rate: int, target_rate: int) -> Itera
     rest = stream.resample_chunk(np.zeros(0, np.float32), last=True)
     if len(rest):
         yield rest
+
+
+def with_head(blocks: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
+    """The same stream of samples, whose first block has at least `size` of them.
+
+    Parameters
+    ----------
+    blocks : iterable of np.ndarray [shape=(n,), float32]
+    size : int
+        Samples; a shorter stream becomes one block.
+
+    Yields
+    ------
+    np.ndarray [shape=(n,), float32]
+    """
+    remaining, head, missing = iter(blocks), [], size
+    for block in remaining:
+        head.append(block)
+        missing -= len(block)
+        if missing <= 0:
+            break
+    if head:
+        yield np.concatenate(head)
+    yield from remaining
 
 
 def high_pass(blocks: Iterable[np.ndarray], rate: int,
@@ -91,7 +142,7 @@ def high_pass(blocks: Iterable[np.ndarray], rate: int,
     inside = np.where(lags >= 0, (1 - decay) * decay ** np.maximum(lags, 0), 0.0)
     inside, carried = inside.T.astype(np.float32), (decay ** (steps + 1)).astype(np.float32)
     mean: float | None = None
-    for block in blocks:
+    for block in with_head(blocks, rate // 4):
         if not len(block):
             continue
         mean = float(block[: rate // 4].mean()) if mean is None else mean

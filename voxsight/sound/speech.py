@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 DETECTOR_RATE = 16_000  # Hz
 FRAME = 512  # samples at 16 kHz, 32 ms
 FRAME_S = FRAME / DETECTOR_RATE
-TARGET_PEAK, QUIETEST_PEAK = 0.5, 0.005  # of full scale; see `SpeechTracker._levelled`
+# See `_Leveller`.
+TARGET_PEAK, QUIETEST_PEAK = 0.5, 1e-4  # of full scale
+LOOK_AHEAD = 62  # frames, 2 s
+DECAY = 0.5 ** (FRAME_S / 4)  # per frame, 6 dB in 4 s
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,8 @@ class SegmentRules:
 class SpeechTracker:
     """Finds the speech segments of one recording, block by block.
 
-    Each thread has a single detector, so only one tracker per thread can be in use at a time.
+    They do not depend on how the recording is cut into blocks. The detector lags behind what it
+    is fed by `LOOK_AHEAD`, until the last block.
 
     Parameters
     ----------
@@ -77,10 +81,15 @@ class SpeechTracker:
             self._to_detector = soxr.ResampleStream(rate, DETECTOR_RATE, 1, quality="LQ")
         self._rate, self._n_samples = rate, 0
         self._rest = np.zeros(0, np.float32)  # less than a frame, at the detector's rate
-        self._peak = 0.0
+        self._leveller = _Leveller()
         self._frame = 0  # number of the next frame
         self._start: int | None = None  # frame in which the open segment begins
         self._quiet_since: int | None = None  # first frame of a pause in it
+
+    @property
+    def searched_s(self) -> float:
+        """Time up to which the detector has heard the recording, seconds."""
+        return self._frame * FRAME_S
 
     @property
     def open_since_s(self) -> float:
@@ -114,23 +123,15 @@ class SpeechTracker:
     def _probabilities(self, block: np.ndarray, last: bool) -> list[float]:
         if self._to_detector is not None:
             block = self._to_detector.resample_chunk(block, last=last)
-        samples = np.concatenate([self._rest, self._levelled(block)])
+        samples = np.concatenate([self._rest, block])
         if last:
             samples = np.pad(samples, (0, -len(samples) % FRAME))
         whole = len(samples) // FRAME * FRAME
         self._rest = samples[whole:]
-        return [self._detector.process(frame.data)
-                for frame in samples[:whole].reshape(-1, FRAME)]
-
-    def _levelled(self, block: np.ndarray) -> np.ndarray:
-        """The block at an ordinary level of speech, on which the detector was trained.
-
-        Quiet recordings are amplified by 40 dB at most. The peak that decides falls by 6 dB
-        per block.
-        """
-        if len(block):
-            self._peak = max(float(np.abs(block).max()), self._peak / 2)
-        return block * np.float32(TARGET_PEAK / max(self._peak, QUIETEST_PEAK))
+        if not whole and not last:
+            return []
+        frames = self._leveller.levelled(samples[:whole].reshape(-1, FRAME), last)
+        return [self._detector.process(frame.data) for frame in frames]
 
     def _step(self, probability: float, segments: list[tuple[float, float]]) -> None:
         """Take the probability of the next frame."""
@@ -162,6 +163,44 @@ class SpeechTracker:
         end_s = min(end * FRAME_S + rules.pad_s, self._n_samples / self._rate)
         segments.append((start_s, end_s))
         self.speech_s += min(end * FRAME_S, end_s) - start * FRAME_S
+
+
+class _Leveller:
+    """Brings frames to an ordinary level of speech, on which the detector was trained.
+
+    The peak of a frame and of the 2 s that follow it decides, so that noise shortly before a word
+    is not amplified as if it were one. After a peak, the level that decides falls by 6 dB in 4 s,
+    so that a quiet sentence after a loud one is heard too. Sound whose peak is below 1e-4 (-80 dB)
+    is amplified by 74 dB and no further.
+    """
+
+    def __init__(self) -> None:
+        self._frames = np.zeros((0, FRAME), np.float32)
+        self._peaks = np.zeros(0, np.float32)
+        self._level = 0.0
+
+    def levelled(self, frames: np.ndarray, last: bool) -> np.ndarray:
+        """Take the next frames; those whose level is now known, shape (n, FRAME)."""
+        self._frames = np.concatenate([self._frames, frames])
+        self._peaks = np.concatenate([self._peaks, np.abs(frames).max(axis=1)])
+        n = len(self._frames) if last else max(0, len(self._frames) - LOOK_AHEAD)
+        if not n:
+            return self._frames[:0]
+        known, self._frames = self._frames[:n], self._frames[n:]
+        gains = np.empty((n, 1), np.float32)
+        for row, peak in enumerate(self._highest_ahead(n)):
+            self._level = max(peak, self._level * DECAY)
+            gains[row] = TARGET_PEAK / max(self._level, QUIETEST_PEAK)
+        self._peaks = self._peaks[n:]
+        return known * gains
+
+    def _highest_ahead(self, n: int) -> list[float]:
+        """Peak of each of the first `n` frames and of those that follow within `LOOK_AHEAD`."""
+        if n < LOOK_AHEAD:  # a short block, for which this is faster
+            return [float(self._peaks[k: k + LOOK_AHEAD + 1].max()) for k in range(n)]
+        padded = np.pad(self._peaks, (0, LOOK_AHEAD))
+        ahead = np.lib.stride_tricks.sliding_window_view(padded, LOOK_AHEAD + 1)
+        return ahead[:n].max(axis=1).tolist()
 
 
 _idle: "list[SileroVAD]" = []

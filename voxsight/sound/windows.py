@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from voxsight.sound.recording import Recording
+from voxsight.sound.signal import with_head
 from voxsight.sound.speech import FRAME_S, SpeechTracker
 
 Span = tuple[float, float]  # start and end, seconds
@@ -51,8 +52,9 @@ class WindowSettings:
     n_samples : int
         Length of a window, samples.
     stored_level : bool
-        Keep the values of integer PCM (2**15 for full scale) and the offset of the recording,
-        as the published AudioMNIST pictures do. Otherwise the offset is removed.
+        Full scale is 2**15, and the offset of the recording is kept, as in the published
+        AudioMNIST pictures; floating-point PCM keeps its values unscaled. Otherwise the offset is
+        removed.
     """
 
     rate: int
@@ -106,12 +108,13 @@ class WindowReader:
         rate, n_samples = self._settings.rate, self._settings.n_samples
         blocks = self._blocks()
         if self._whole_if_short:
-            head = list(itertools.islice(blocks, 2))
-            if len(head) == 1 and len(head[0]) <= n_samples:
-                end_s = len(head[0]) / rate
-                yield Window(0.0, end_s, head[0], ((0.0, end_s),), head[0])
+            blocks = with_head(blocks, n_samples + 1)
+            head = next(blocks)
+            if len(head) <= n_samples:
+                end_s = len(head) / rate
+                yield Window(0.0, end_s, head, ((0.0, end_s),), head)
                 return
-            blocks = itertools.chain(head, blocks)
+            blocks = itertools.chain([head], blocks)
         self._tracker = SpeechTracker(rate)
         yield from speech_windows(blocks, rate, n_samples / rate, self._tracker, self._margin_s)
 
@@ -153,26 +156,28 @@ def speech_windows(blocks: Iterable[np.ndarray], rate: int, window_s: float,
     # a window may reach half its length beyond its speech, and a segment that still fits into the
     # window of the group may follow.
     wait_s = window_s + margin_s + tracker.rules.min_silence_s + 2 * FRAME_S
-    buffer = _Buffer(rate, round(margin_s * rate))
+    buffer, loudest = _Buffer(rate, round(margin_s * rate)), _Loudest(size)
     waiting: list[Span] = []  # segments of groups that are not complete
-    any_speech, loudest = False, None
+    any_speech = False
     for block, last in _marking_last(blocks):
         buffer.append(block)
         waiting += tracker.feed(block, last)
-        if not any_speech:
-            loudest = _louder(loudest, buffer, size)
+        any_speech = any_speech or bool(waiting)
         complete = [group for group in _groups(waiting, window_s)
-                    if last or (group[-1][1] + wait_s) * rate <= buffer.end]
+                    if last or group[-1][1] + wait_s <= tracker.searched_s]
         waiting = waiting[sum(map(len, complete)):]
         latest_s = (buffer.end - size) / rate if last else np.inf
         for start_s, speech in (plan for g in complete for plan in _windows_of(g, window_s)):
-            any_speech = True
             start = round(max(0.0, min(start_s, latest_s)) * rate)
             yield buffer.window(start, size, speech)
         needed_s = waiting[0][0] if waiting else tracker.open_since_s
-        buffer.forget_before(round((needed_s - window_s - margin_s) * rate))
-    if not any_speech and loudest is not None:
-        yield loudest[1]
+        needed = round((needed_s - window_s - margin_s) * rate)
+        if not any_speech:
+            loudest.search(buffer, last)
+            needed = min(needed, loudest.searched - buffer.margin)
+        buffer.forget_before(needed)
+    if not any_speech and loudest.window is not None:
+        yield loudest.window
 
 
 def _groups(segments: list[Span], window_s: float) -> list[list[Span]]:
@@ -199,20 +204,6 @@ def _windows_of(group: list[Span], window_s: float) -> list[tuple[float, tuple[S
     starts = np.linspace(start, end - window_s, count).tolist()
     edges = np.linspace(start, end, count + 1).tolist()
     return [(window_start, (span,)) for window_start, span in zip(starts, pairwise(edges))]
-
-
-def _louder(loudest: tuple[float, Window] | None, buffer: "_Buffer",
-            size: int) -> tuple[float, Window]:
-    """Power and window: the loudest so far, or the loudest in the buffer if it is louder."""
-    samples = buffer.samples
-    energy = np.concatenate([[0.0], np.cumsum(np.square(samples, dtype=np.float64))])
-    length = min(size, len(samples))
-    stretches = energy[length:] - energy[: len(energy) - length]
-    first = int(stretches.argmax())
-    power = float(stretches[first]) / max(length, 1)
-    if loudest is not None and power <= loudest[0]:
-        return loudest
-    return power, buffer.window(buffer.start + first, size, ())
 
 
 def _marking_last(blocks: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, bool]]:
@@ -260,3 +251,44 @@ class _Buffer:
     def forget_before(self, position: int) -> None:
         drop = min(max(0, position - self.start), len(self.samples))
         self.samples, self.start = self.samples[drop:], self.start + drop
+
+
+class _Loudest:
+    """The loudest stretch of a stream.
+
+    Parameters
+    ----------
+    size : int
+        Length of a stretch, samples; a shorter stream is one stretch.
+
+    Attributes
+    ----------
+    searched : int
+        Position before which every stretch starts that was compared.
+    window : Window or None
+        The loudest of them.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size, self._energy = size, -1.0
+        self.searched = 0
+        self.window: Window | None = None
+
+    def search(self, buffer: _Buffer, last: bool) -> None:
+        """Compare the stretches whose surroundings are in the buffer by now.
+
+        Each is compared once. Until the last block this waits for many of them, so that many
+        short blocks cost no more than few long ones.
+        """
+        size = min(self._size, buffer.end) if last else self._size
+        end = buffer.end + 1 - size - (0 if last else buffer.margin)
+        if end <= self.searched or (not last and end - self.searched < size):
+            return
+        samples = buffer.samples[self.searched - buffer.start: end - 1 + size - buffer.start]
+        sums = np.concatenate([[0.0], np.cumsum(np.square(samples, dtype=np.float64))])
+        energies = sums[size:] - sums[: len(sums) - size]
+        first = int(energies.argmax())
+        if energies[first] > self._energy:
+            self._energy = float(energies[first])
+            self.window = buffer.window(self.searched + first, self._size, ())
+        self.searched = end

@@ -1,6 +1,7 @@
 """Samples written as sound files."""
 
 import contextlib
+import errno
 import io
 import os
 from collections.abc import Callable, Iterator
@@ -14,8 +15,14 @@ from voxsight.sound.recording import Recording
 
 def write_wav(path: str | os.PathLike, samples: np.ndarray, rate: int) -> None:
     """Write mono samples in [-1, 1], shape (n,), as 16-bit PCM WAV; what is outside is clipped."""
-    with files.replacing(path) as temporary:
-        soundfile.write(temporary, as_pcm16(samples), rate, subtype="PCM_16", format="WAV")
+    files.write_bytes(path, as_wav(samples, rate))
+
+
+def as_wav(samples: np.ndarray, rate: int) -> bytes:
+    """Mono samples as the 16-bit PCM WAV file that `write_wav` writes."""
+    file = io.BytesIO()  # in memory, since libsndfile does not say that a disk is full
+    soundfile.write(file, as_pcm16(samples), rate, subtype="PCM_16", format="WAV")
+    return file.getvalue()
 
 
 def as_pcm16(samples: np.ndarray) -> np.ndarray:
@@ -33,9 +40,12 @@ def wav_writer(path: str | os.PathLike | None,
     if path is None:
         yield lambda samples: None
         return
-    with (files.replacing(path) as temporary,
-          soundfile.SoundFile(temporary, "w", rate, 1, "PCM_16", format="WAV") as file):
-        yield lambda samples: file.write(as_pcm16(samples))
+    try:
+        with (files.replacing(path) as temporary,
+              soundfile.SoundFile(temporary, "w", rate, 1, "PCM_16", format="WAV") as file):
+            yield lambda samples: file.write(as_pcm16(samples))
+    except soundfile.LibsndfileError as error:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), os.fspath(path)) from error
 
 
 def through_file(samples: np.ndarray, rate: int, file_format: str = "WAV") -> Recording:
