@@ -22,9 +22,12 @@ from voxsight.corpora.reading import read_corpus
 from voxsight.errors import UsageError
 from voxsight.metrics.calibration import Calibration
 from voxsight.sound.effects import coloured_noise
+from voxsight.sound.recording import Recording
 
 LABELS = {"female", "male", "uncertain", "no_speech"}
 MALE = ("awb", "kal", "rms")
+COLUMNS = ["path", "label", "p_female", "speech_s", "duration_s", "error", "heard_s", "missing",
+           "reason"]
 
 
 def rows_of(path):
@@ -46,17 +49,28 @@ def test_shipped_model_hears_the_shipped_voices(script, tmp_path):
         assert 0 < float(row["speech_s"]) <= float(row["duration_s"])
 
 
+def test_the_answer_does_not_depend_on_the_level(spoken):
+    model = PictureModel()
+    for path in sorted(MY_WAVS.glob("*.wav")):
+        samples, rate = spoken(path.stem)
+        loud, *quiet = (model.predict(Recording.of(samples * np.float32(10 ** (db / 20)), rate))
+                        for db in (0, -20, -40, -60))
+        for prediction in quiet:
+            assert prediction.p_female == pytest.approx(loud.p_female, abs=0.01)
+            assert prediction.speech_s == loud.speech_s
+
+
 def test_columns_order_and_json_agree(script, tmp_path):
     arguments = [MY_WAVS / "slt_fox.wav", f"{MY_WAVS}/", "nowhere.wav"]
     done = script("deploy_model", *arguments, "--csv", tmp_path / "a.csv", "--json")
     assert done.returncode == 1
     rows = rows_of(tmp_path / "a.csv")
-    assert list(rows[0]) == ["path", "label", "p_female", "speech_s", "duration_s", "error"]
+    assert list(rows[0]) == COLUMNS
     assert rows[0]["path"] == f"{MY_WAVS}/slt_fox.wav"
     assert rows[1]["path"] == f"{MY_WAVS}/awb_three.wav"
     assert rows[-1]["path"] == "nowhere.wav" and "no such file" in rows[-1]["error"]
     answers = json.loads(done.stdout)
-    assert {tuple(answer) for answer in answers} == {(*rows[0], "reason")}
+    assert {tuple(answer) for answer in answers} == {tuple(rows[0])}
     as_text = [{key: "" if answer[key] is None else str(answer[key]) for key in rows[0]}
                for answer in answers]
     assert as_text == rows
@@ -223,8 +237,7 @@ def test_uncertain_answers_say_why(script, tmp_path):
     rows = json.loads(done.stdout)
     assert {row["label"] for row in rows} == {"uncertain"}
     assert all("pitch" in row["reason"] or "speech" in row["reason"] for row in rows)
-    assert list(rows_of(tmp_path / "a.csv")[0]) == [
-        "path", "label", "p_female", "speech_s", "duration_s", "error"]
+    assert list(rows_of(tmp_path / "a.csv")[0]) == COLUMNS
 
 
 @pytest.mark.slow

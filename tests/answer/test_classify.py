@@ -1,10 +1,13 @@
 """The two-line interface, and the wheel: built, installed into an empty environment, used."""
 
+import io
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -47,12 +50,111 @@ def test_many_at_once_keep_their_order(tmp_path):
     assert unsure.label == "uncertain" and unsure.reason
 
 
-def test_what_is_no_recording_is_said(tmp_path):
+class OnlyRead:
+    """The least that a file object can be, such as the answer of a server."""
+
+    def __init__(self, path):
+        self.read = open(path, "rb").read
+
+
+class AsyncUpload:
+    """What FastAPI gives for an upload; its ``file`` is a file object."""
+
+    async def read(self, size=-1):
+        return b""
+
+
+def at_its_end(content):
+    file = io.BytesIO(content)
+    file.seek(0, io.SEEK_END)
+    return file
+
+
+def as_others_hold_it(path):
+    """A recording as other libraries hand it over, by name; and the path of its prediction."""
+    torch = pytest.importorskip("torch")
+    (x, rate), content = soundfile.read(path, dtype="float32"), path.read_bytes()
+    tensor, both = torch.tensor(x), np.stack([x, x])
+    entry = next(entry for entry in os.scandir(path.parent) if entry.name == path.name)
+    yield "entry of a folder", entry, entry.path
+    yield "open file", open(path, "rb"), str(path)
+    yield "file without a name", os.fdopen(os.open(path, os.O_RDONLY), "rb"), ""
+    yield "BytesIO, just written", at_its_end(content), ""
+    yield "file that cannot be sought", OnlyRead(path), ""
+    yield "bytes", content, ""
+    yield "scipy, gradio: (rate, samples)", (rate, x), ""
+    yield "NumPy's numbers", (np.int64(rate), x.tolist()), ""
+    yield "torchaudio: (tensor, rate)", (tensor[None], rate), ""
+    yield "a rate that is a tensor", (tensor, torch.tensor(rate)), ""
+    yield "part of a graph", (tensor.requires_grad_(), rate), ""
+    yield "channels first", (both, rate), ""
+    yield "channels last", (both.T, rate), ""
+    yield "datasets, decoded", {"path": "a.wav", "array": x, "sampling_rate": rate}, "a.wav"
+    yield "datasets, with torchcodec", SimpleNamespace(get_all_samples=lambda: SimpleNamespace(
+        data=tensor.detach()[None], sample_rate=rate)), ""
+    yield "datasets, not decoded", {"path": "a.wav", "bytes": content}, "a.wav"
+    yield "datasets, a link", {"path": str(path), "bytes": None}, str(path)
+
+
+def test_what_others_call_a_recording_is_answered():
+    path = MY_WAVS / "slt_seven.wav"
+    expected = voxsight.classify(path)
+    for name, recording, known_as in as_others_hold_it(path):
+        found = voxsight.classify(recording)
+        assert found.p_female == pytest.approx(expected.p_female, abs=1e-4), name
+        assert (found.label, found.duration_s) == (expected.label, expected.duration_s), name
+        assert found.path == known_as and type(found.path) is str, name
+
+
+@pytest.mark.parametrize("many", [iter, tuple, np.array, lambda paths: (p for p in paths)])
+def test_a_list_comes_back_for_whatever_holds_recordings(many):
+    paths = [str(MY_WAVS / "slt_seven.wav"), "nowhere.wav"]
+    found = voxsight.classify(many(paths))
+    assert [answer.path for answer in found] == paths
+    assert [bool(answer.error) for answer in found] == [False, True]
+
+
+def test_a_file_of_the_caller_stays_open_and_a_copy_is_not_named(tmp_path):
+    (tmp_path / "text.wav").write_text("no sound " * 99)
+    with open(tmp_path / "text.wav", "rb") as file:
+        found = voxsight.classify(file)
+        assert not file.closed and found.path == file.name
+    assert "expected a WAV" in found.error and tempfile.gettempdir() not in found.error
+
+
+@pytest.mark.parametrize(("recording", "found"), [
+    (np.zeros(47_440), r"an array of shape \(47440,\) without its sampling rate"),
+    (None, "found None"), (5, "found 5"), ([["a.wav"]], r"a list of 1 \(str\)"),
+    (io.StringIO("text"), "open for reading text"), ({"audio": 1}, "a dictionary with audio"),
+    ({"array": np.zeros(9)}, "a dictionary with array"), ({"path": None}, "no sound in it"),
+    (object(), "an object of type object"), (AsyncUpload(), "an object of type AsyncUpload")])
+def test_what_is_no_recording_is_refused_in_a_sentence(recording, found):
+    with pytest.raises(TypeError, match=f"{found}.*, expected ") as error:
+        voxsight.classify(recording)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("confidence", [90, -0.1, float("nan")])
+def test_a_confidence_lies_between_0_and_1(confidence):
+    with pytest.raises(ValueError, match="expected a number from 0 to 1"):
+        voxsight.classify(MY_WAVS / "slt_seven.wav", min_confidence=confidence)
+
+
+def test_samples_that_are_none_are_said(tmp_path):
     for samples, rate in ((np.zeros((2, 2, 2)), 16_000), (np.zeros(0), 16_000)):
         with pytest.raises(ValueError, match="expected \\(n,\\)"):
             voxsight.classify((samples, rate))
-    with pytest.raises(ValueError, match="found a rate of 0"):
-        voxsight.classify((np.zeros(16_000), 0))
+    for samples, problem in ((["a", "b"], "type <U1"), ([[1], [1, 2]], "no array"),
+                             (np.zeros(9, complex), "type complex128")):
+        with pytest.raises(ValueError, match=f"found samples .*{problem}.*, expected"):
+            voxsight.classify((samples, 16_000))
+    for rate in (0, float("inf"), float("nan")):
+        with pytest.raises(ValueError, match="expected at least 1 Hz"):
+            voxsight.classify((np.zeros(16_000), rate))
+    with open(MY_WAVS / "slt_seven.wav", "rb") as file:
+        pass
+    with pytest.raises(ValueError, match="found a closed file"):
+        voxsight.classify(file)
     with pytest.raises(UsageError, match="--model"):
         voxsight.classify("a.wav", model=tmp_path)
 

@@ -68,3 +68,54 @@ def test_other_settings_are_refused_and_nothing_is_lost(tmp_path):
     with pytest.raises(UsageError, match=r"other settings.*delete this file"):
         Journal(target, {"min_confidence": 0.5})
     assert entries_of(target, {"min_confidence": 0.9}) == ["row"]
+
+
+def test_what_a_journal_begins_with_is_there_whole_or_not_at_all(tmp_path):
+    """A run that is killed before it has copied the rows of the last one loses none of them."""
+    target = tmp_path / "rows.csv"
+
+    def rows():
+        yield "first"
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Journal(target, None, rows())
+    assert list(tmp_path.iterdir()) == []
+    journal = Journal(target, None, ["first", "second"])
+    journal.close()
+    journal = Journal(target, None, rows())  # which are those of the journal
+    assert list(journal.entries()) == ["first", "second"]
+    journal.close()
+
+
+@pytest.mark.parametrize("damage", [b"\0" * 40, b'{"half": \n"more"\n', b"\xff\xfe\n"])
+def test_what_a_power_cut_leaves_is_cut_off(damage, tmp_path):
+    target = tmp_path / "rows.csv"
+    journal = Journal(target, None)
+    journal.add("whole")
+    journal.close()
+    with open(journal.path, "ab") as file:
+        file.write(damage)
+    assert entries_of(target) == ["whole"]
+    journal = Journal(target, None)
+    journal.add("next")
+    journal.close()
+    assert entries_of(target) == ["whole", "next"]
+
+
+@pytest.mark.parametrize("content", [b"my own notes", b"one\ntwo", b'{"a": 1}\n{"half'])
+def test_a_file_of_somebody_else_is_not_touched(content, tmp_path):
+    (tmp_path / "rows.csv.partial").write_bytes(content)
+    with pytest.raises(UsageError, match="delete this file"):
+        Journal(tmp_path / "rows.csv", None)
+    assert (tmp_path / "rows.csv.partial").read_bytes() == content
+
+
+@pytest.mark.parametrize("kept", [0, 1, 7])
+def test_a_first_line_that_was_being_written_is_begun_again(kept, tmp_path):
+    target, settings = tmp_path / "rows.csv", {"model": "a"}
+    Journal(target, settings).close()
+    whole = (tmp_path / "rows.csv.partial").read_bytes()
+    (tmp_path / "rows.csv.partial").write_bytes(whole[:kept])
+    assert entries_of(target, settings) == []
+    assert (tmp_path / "rows.csv.partial").read_bytes() == whole

@@ -8,21 +8,23 @@ import threading
 
 import pytest
 
-from voxsight.base.processes import cpu_limit
-from voxsight.base.workers import ahead, ordered_map
+from voxsight.base.parallel.processes import time_limit
+from voxsight.base.parallel.workers import ahead, ordered_map
 from voxsight.errors import UsageError
 
 
-def make(deadly=(), endless=()):
-    return functools.partial(square, deadly=deadly, endless=endless)
+def make(deadly=(), endless=(), waiting=()):
+    return functools.partial(square, deadly=deadly, endless=endless, waiting=waiting)
 
 
-def square(item, deadly, endless):
+def square(item, deadly, endless, waiting):
     if item in deadly:
         os.kill(os.getpid(), signal.SIGKILL)
-    with cpu_limit(0.2):
+    with time_limit(0.2, 30 if item in endless else 0.4):
         while item in endless:
             pass
+        if item in waiting:
+            threading.Event().wait()
     return item * item
 
 
@@ -34,10 +36,11 @@ def test_results_come_in_order(jobs, n):
 
 @pytest.mark.slow
 def test_a_death_loses_its_item_alone():
-    deadly, endless = (0, 7, 8, 99), (23,)
-    results = ordered_map(functools.partial(make, deadly, endless), range(100), 2,
+    deadly, endless, waiting = (0, 7, 8, 99), (23,), (42,)
+    lost = (*deadly, *endless, *waiting)
+    results = ordered_map(functools.partial(make, deadly, endless, waiting), range(100), 2,
                           lost=lambda item: f"lost {item}")
-    assert list(results) == [f"lost {i}" if i in deadly + endless else i * i for i in range(100)]
+    assert list(results) == [f"lost {i}" if i in lost else i * i for i in range(100)]
 
 
 class Counted(list):
@@ -102,7 +105,7 @@ def test_ctrl_c_waits_for_what_would_swallow_it():
     code = """if True:
         import ctypes, os, signal
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job has none
-        from voxsight.base.processes import prepare_process, uninterrupted
+        from voxsight.base.parallel.processes import prepare_process, uninterrupted
         prepare_process()
         compare = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)(
             lambda a, b: os.kill(os.getpid(), signal.SIGINT) or 0)
@@ -144,7 +147,7 @@ THREADED = {
 @pytest.mark.skipif(multiprocessing.get_start_method() != "fork", reason="processes start anew")
 @pytest.mark.parametrize("library", THREADED)
 def test_threads_that_a_process_had_are_not_waited_for(library):
-    code = (THREADED[library] + "from voxsight.base.workers import ordered_map\n"
+    code = (THREADED[library] + "from voxsight.base.parallel.workers import ordered_map\n"
             "print(answer(1), *ordered_map(lambda: answer, [2, 3], 2))\n")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60,
                           env={**os.environ, "OMP_NUM_THREADS": "2"})

@@ -1,6 +1,7 @@
 """Maps against pytorch-grad-cam and by hand; heat maps, class means and what is marked."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -9,7 +10,9 @@ import torch
 from conftest import MY_WAVS, ROOT
 from PIL import Image
 
+from voxsight.answer.inputs import find_inputs
 from voxsight.answer.picture_model import PictureModel
+from voxsight.explanation.inspection import ENDINGS
 from voxsight.explanation.maps import enlarge, grad_cam, scaled, speaking_for
 from voxsight.explanation.methods import GRAPH_METHODS, SHIPPED, Explainer, Method, cam_maps
 
@@ -209,6 +212,31 @@ def test_recordings_are_drawn_marked_and_swept(script, tmp_path):
     assert sweeps["pitch"][6] > 0.9 and sweeps["formants"][6] > 0.9, "nothing is moved there"
     assert min(sweeps["pitch"][0], sweeps["formants"][0]) < 0.5, "an octave lower she is male"
     assert np.asarray(Image.open(tmp_path / "out/slt_seven_sweeps.png").convert("L")).std() > 10
+
+
+def test_nothing_is_drawn_of_silence_and_that_is_said(script, tiny_model, tmp_path):
+    soundfile.write(tmp_path / "silence.flac", np.zeros(16_000), 16_000)
+    done = script("explain_model", tiny_model[0], tmp_path / "silence.flac", "--method", "gradcam",
+                  "--out", tmp_path / "out")
+    assert done.returncode == 0 and not (tmp_path / "out").exists()
+    assert "silence.flac: nothing was drawn" in done.stderr
+    assert "a picture" not in done.stderr
+
+
+def test_outputs_of_recordings_never_share_a_name():
+    """Also where the name of one is that of another with what is put behind it."""
+    paths = ["x/y/a.wav", "x_y/a.wav", "x/b.wav", "x/b_sweeps.wav"]
+    assert [item.name for item in find_inputs(paths, ENDINGS)] == [
+        "x/y/a", "x_y/a", "b", "b_sweeps_2"]
+
+
+def test_a_marked_recording_does_not_replace_an_input(script, tiny_model, tmp_path):
+    shutil.copy(MY_WAVS / "slt_three.wav", tmp_path / "b.wav")
+    shutil.copy(MY_WAVS / "rms_seven.wav", tmp_path / "b_marked.wav")
+    done = script("explain_model", tiny_model[0], ".", "--method", "gradcam", "--out", ".",
+                  cwd=tmp_path)
+    assert done.returncode == 2 and "b_marked.wav: is an input" in done.stderr
+    assert (tmp_path / "b_marked.wav").read_bytes() == (MY_WAVS / "rms_seven.wav").read_bytes()
 
 
 def test_what_is_marked_is_as_loud_as_the_map():

@@ -5,7 +5,14 @@ import os
 import numpy as np
 
 from voxsight.answer.picture_model import WindowSink
-from voxsight.answer.prediction import MIN_SOUND_S, Prediction, label_of
+from voxsight.answer.prediction import (
+    MIN_SOUND_S,
+    NOT_A_NUMBER,
+    UNCERTAIN,
+    Prediction,
+    label_of,
+    of_what_was_heard,
+)
 from voxsight.classifiers import Options, find
 from voxsight.encoders import find_encoder
 from voxsight.errors import RecordingError, UsageError
@@ -24,6 +31,8 @@ class FeatureModel:
         A folder as ``compare_classifiers.py`` writes it.
     min_confidence : float, optional
         Below it the label is ``uncertain`` (default: the confidence that the model promises).
+    partial : str
+        As for `PictureModel`.
 
     Attributes
     ----------
@@ -38,8 +47,8 @@ class FeatureModel:
     """
 
     def __init__(self, model: ModelFolder | str | os.PathLike, *,
-                 min_confidence: float | None = None) -> None:
-        self.folder = ModelFolder.of(model)
+                 min_confidence: float | None = None, partial: str = UNCERTAIN) -> None:
+        self.folder, self._partial = ModelFolder.of(model), partial
         self.folder.check_files()
         assert isinstance(self.folder.config, ClassifierConfig)  # `open_model` looked
         self.config = self.folder.config
@@ -69,8 +78,11 @@ class FeatureModel:
         p_female = None
         if excerpt.nonzero_s >= MIN_SOUND_S:
             p_female = float(self.config.calibration.p_female(self._log_odds(excerpt.samples)))
+            if np.isnan(p_female):
+                return Prediction(path, error=NOT_A_NUMBER)
         label = label_of(p_female, excerpt.speech_s > 0, self.min_confidence)
-        return Prediction(path, label, p_female, excerpt.speech_s, excerpt.duration_s)
+        return of_what_was_heard(Prediction(path, label, p_female, excerpt.speech_s), recording,
+                                 self._partial)
 
     def _excerpt(self, recording: Recording) -> Excerpt:
         if self._encoder:

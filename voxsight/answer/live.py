@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from voxsight.answer.opening import open_model
+from voxsight.answer.opening import Model, open_model
 from voxsight.answer.prediction import NO_SPEECH, Prediction
 from voxsight.errors import UsageError
 from voxsight.network.folder import ModelFolder
@@ -22,6 +22,7 @@ NOW_S = 2.0  # a prediction is about the newest sound of this length
 TRACE_S, CELLS = 10.0, 30  # time that a trace covers, and its width in characters
 PATIENCE_S = 3.0  # a device that delivers nothing for so long was disconnected
 FLOOR_DB, METER = -60.0, 10  # lower end of the level meter, and its width in characters
+Blocks = queue.SimpleQueue[np.ndarray | None]  # None ends them
 BLOCKS, DIGITS = "▁▂▃▄▅▆▇█", "0123456789"
 
 
@@ -36,12 +37,78 @@ class Moment:
     peak : float
         Of the sound since the moment before, in [0, 1].
     prediction : Prediction
-        For the newest `NOW_S` seconds.
+        For the newest seconds.
     """
 
     end_s: float
     peak: float
     prediction: Prediction
+
+
+class Follower:
+    """Predictions for the newest of a sound that goes on.
+
+    One thread puts blocks of any size, while another one takes the moments. If that is too slow
+    for every step, steps are skipped, so that the predictions do not fall behind the sound.
+
+    Parameters
+    ----------
+    model : Model
+    rate : int
+        Sampling rate, Hz.
+    now_s : float
+        A prediction is about the newest sound of this length. With less it follows another
+        voice sooner, with more it is sure more often.
+
+    Attributes
+    ----------
+    newest : np.ndarray [shape=(n,), float32]
+        The last `TRACE_S` of what was taken.
+    n_samples : int
+        How many samples were taken.
+    """
+
+    def __init__(self, model: Model, rate: int, now_s: float = NOW_S) -> None:
+        self.rate, self.n_samples, self.newest = rate, 0, np.zeros(0, np.float32)
+        self._model, self._now_s = model, now_s
+        self._arrived: Blocks = queue.SimpleQueue()
+
+    def put(self, block: np.ndarray) -> None:
+        """Add mono samples in [-1, 1], shape (n,)."""
+        self._arrived.put(block)
+
+    def end(self) -> None:
+        """Let the moments end."""
+        self._arrived.put(None)
+
+    def moments(self, take: Callable[[np.ndarray], object] = lambda step: None) -> Iterator[Moment]:
+        """Moments, each at least `STEP_S` after the one before.
+
+        Parameters
+        ----------
+        take : callable
+            Is given the samples of each step.
+
+        Yields
+        ------
+        Moment
+
+        Raises
+        ------
+        UsageError
+            If no sound arrives.
+        """
+        while True:
+            try:
+                step = _newest(self._arrived, round(STEP_S * self.rate))
+            except _Ended:
+                return
+            take(step)
+            self.n_samples += len(step)
+            self.newest = np.concatenate([self.newest, step])[-round(TRACE_S * self.rate):]
+            now = Recording.of(self.newest[-round(self._now_s * self.rate):], self.rate)
+            yield Moment(self.n_samples / self.rate, float(np.abs(step).max()),
+                         self._model.predict(now))
 
 
 def listen(seconds: float | None = None, rate: int = 48_000, device: int | str | None = None, *,
@@ -79,22 +146,18 @@ def listen(seconds: float | None = None, rate: int = 48_000, device: int | str |
     """
     opened = open_model(model)
     opened.predict(Recording.of(np.zeros(rate // 5, np.float32), rate))  # loads all it needs
-    arrived: queue.SimpleQueue[np.ndarray] = queue.SimpleQueue()
-    newest, n_samples = np.zeros(0, np.float32), 0
+    follower = Follower(opened, rate)
     disconnected: UsageError | None = None
     with (wav_writer(out, rate) as write,
-          input_stream(rate, device, round(BLOCK_S * rate), arrived.put)):
-        while not stopped() and (seconds is None or n_samples < seconds * rate):
+          input_stream(rate, device, round(BLOCK_S * rate), follower.put)):
+        moments = follower.moments(write)
+        while not stopped() and (seconds is None or follower.n_samples < seconds * rate):
             try:
-                step = _newest(arrived, round(STEP_S * rate))
+                moment = next(moments)
             except UsageError as error:
                 disconnected = error  # raised below, once the file with the sound so far is closed
                 break
-            write(step)
-            n_samples += len(step)
-            newest = np.concatenate([newest, step])[-round(NOW_S * rate):]
-            prediction = opened.predict(Recording.of(newest, rate))
-            yield Moment(n_samples / rate, float(np.abs(step).max()), prediction)
+            yield moment
     if disconnected:
         raise disconnected
 
@@ -124,7 +187,9 @@ def status_line(moments: Sequence[Moment], marks: str = BLOCKS, width: int = 80)
     """
     newest = moments[-1]
     p_female = newest.prediction.p_female
-    probability = "    " if p_female is None else f"{p_female:.2f}"
+    # Of what is no voice a probability means nothing.
+    nobody = p_female is None or newest.prediction.label == NO_SPEECH
+    probability = "    " if nobody else f"{p_female:.2f}"
     head = f"{_meter(newest.peak)}  {newest.prediction.label:9}  p_female {probability}  "
     trace_width = max(1, width - len(head) - 1)
     return (head + _trace(moments, marks)[-trace_width:])[: width - 1]
@@ -154,16 +219,23 @@ def _mark(prediction: Prediction, marks: str) -> str:
     return marks[min(len(marks) - 1, int(prediction.p_female * len(marks)))]
 
 
-def _newest(arrived: "queue.SimpleQueue[np.ndarray]", size: int) -> np.ndarray:
+class _Ended(Exception):
+    """No more sound will come."""
+
+
+def _newest(arrived: Blocks, size: int) -> np.ndarray:
     """Everything that arrived since the step before, at least `size` samples."""
     blocks: list[np.ndarray] = []
     n_samples = 0
     while n_samples < size or not arrived.empty():
         try:
-            blocks.append(arrived.get(timeout=PATIENCE_S))
+            block = arrived.get(timeout=PATIENCE_S)
         except queue.Empty:
             raise UsageError(f"found no sound from the input device for {PATIENCE_S:g} s, expected "
                              "a stream; connect it again, or choose another with "
                              "--device") from None
-        n_samples += len(blocks[-1])
+        if block is None:
+            raise _Ended
+        blocks.append(block)
+        n_samples += len(block)
     return np.concatenate(blocks)

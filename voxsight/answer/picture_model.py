@@ -11,13 +11,16 @@ import numpy as np
 from voxsight.answer.fusion import open_voice_model
 from voxsight.answer.prediction import (
     MIN_SOUND_S,
+    NOT_A_NUMBER,
     UNCERTAIN,
     Prediction,
     WindowPrediction,
     label_of,
+    of_what_was_heard,
     why_uncertain,
 )
-from voxsight.base.workers import ahead
+from voxsight.base.inference import open_session
+from voxsight.base.parallel.workers import ahead
 from voxsight.errors import RecordingError, UsageError
 from voxsight.network.folder import ATTRIBUTION_GRAPH, GRAPH, ModelFolder
 from voxsight.network.graphs import ATTRIBUTION, INPUT, LOGITS, MAPS
@@ -52,6 +55,8 @@ class PictureModel:
     alone : bool
         No other process answers beside this one: pictures are made in a thread of their own
         while the network is given those before.
+    partial : {"uncertain", "answer", "refuse"}
+        What to say of a recording of which less than nine tenths could be decoded.
 
     Attributes
     ----------
@@ -66,8 +71,9 @@ class PictureModel:
     """
 
     def __init__(self, model: ModelFolder | str | os.PathLike = "models/default", *,
-                 min_confidence: float | None = None, alone: bool = False) -> None:
-        self.folder, self._alone = ModelFolder.of(model), alone
+                 min_confidence: float | None = None, alone: bool = False,
+                 partial: str = UNCERTAIN) -> None:
+        self.folder, self._alone, self._partial = ModelFolder.of(model), alone, partial
         self.config = self.folder.picture_config
         self.folder.check_files()
         self._voice = open_voice_model(self.folder)
@@ -115,12 +121,14 @@ class PictureModel:
         p_female = None
         if reader.recording.nonzero_s >= MIN_SOUND_S:
             p_female = self._p_female(float(np.mean(log_odds)), speech)
+            if np.isnan(p_female):
+                return Prediction(path, error=NOT_A_NUMBER)
         label = self.label(p_female, spoke)
         reason = ""
         if label == UNCERTAIN and p_female is not None:
             reason = why_uncertain(first, rate, reader.speech_s, p_female)
-        return Prediction(path, label, p_female, reader.speech_s, reader.recording.duration_s,
-                          reason=reason)
+        prediction = Prediction(path, label, p_female, reader.speech_s, reason=reason)
+        return of_what_was_heard(prediction, reader.recording, self._partial)
 
     def label(self, p_female: float | None, spoke: bool = True) -> str:
         """Label for a probability."""
@@ -214,13 +222,8 @@ def open_graph(graph: Path) -> "InferenceSession":
     UsageError
         If it cannot be loaded.
     """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
     try:
-        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises many kinds of its own
+        return open_session(graph)
+    except ValueError as error:
         raise UsageError(f"{graph}: could not be loaded ({error}), expected the network of "
                          "this folder's config.json; restore the folder") from error

@@ -5,7 +5,7 @@ the next the voice seldom changes while somebody goes on speaking; after a long 
 are equally likely.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -13,10 +13,12 @@ import numpy as np
 
 from voxsight.answer.picture_model import PictureModel
 from voxsight.answer.prediction import WindowPrediction
+from voxsight.corpora.utterance import LABELS
 
 CHANGE_WITHIN_SPEECH = 0.02  # probability of a change of voice from one window to the next
 PAUSE_S = 3.0  # a pause in which half of what is known about the voice is forgotten
 MAX_GAP_S = 0.5  # longer pauses separate segments
+VOICE_S, VOICE_SHARE = 1.0, 0.15  # of labelled time; less than both is no second voice
 MAX_LOG_ODDS = 60.0  # beyond it the probability no longer changes, and exp() may overflow
 
 
@@ -56,6 +58,33 @@ def timeline(windows: Sequence[WindowPrediction], model: PictureModel) -> list[d
                 probabilities = [p_female]
             segments[-1]["p_female"] = round(float(np.mean(probabilities)), 4)
     return segments
+
+
+def two_voices(segments: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The two voices of a timeline, if both labels have at least `VOICE_S` and `VOICE_SHARE`.
+
+    Parameters
+    ----------
+    segments : sequence of mapping
+        As `timeline` returns them.
+
+    Returns
+    -------
+    list of dict
+        ``label`` and ``seconds`` of each, the shorter one first; empty if there is one voice.
+
+    Examples
+    --------
+    >>> two_voices([{"start_s": 0.0, "end_s": 4.0, "label": "female"},
+    ...             {"start_s": 4.5, "end_s": 6.0, "label": "male"}])
+    [{'label': 'male', 'seconds': 1.5}, {'label': 'female', 'seconds': 4.0}]
+    """
+    seconds = {label: round(sum(segment["end_s"] - segment["start_s"] for segment in segments
+                                if segment["label"] == label), 2) for label in LABELS}
+    if min(seconds.values()) < max(VOICE_S, VOICE_SHARE * sum(seconds.values())):
+        return []
+    return [{"label": label, "seconds": seconds[label]} for label in sorted(LABELS,
+                                                                          key=seconds.__getitem__)]
 
 
 def smoothed(log_odds: Sequence[float] | np.ndarray,

@@ -14,6 +14,7 @@ from voxsight.answer.picture_model import PictureModel
 from voxsight.answer.prediction import Prediction, WindowPrediction
 from voxsight.answer.timeline import timeline
 from voxsight.base import files
+from voxsight.base.names import as_one_word
 from voxsight.pictures import jpeg
 from voxsight.pictures.recipe import Recipe
 
@@ -81,7 +82,7 @@ class _PictureWriter:
     def append(self, window: WindowPrediction, /) -> None:
         assert window.picture is not None
         files.write_bytes(self._folder / f"{self._name}_{self._number}.jpg",
-                          jpeg.encode(window.picture, self._recipe))
+                          jpeg.encode(window.picture, self._recipe), lasting=False)
         self._number += 1
 
     def finish(self, prediction: Prediction) -> None:
@@ -105,8 +106,10 @@ def write_timeline(folder: str | os.PathLike, name: str,
                    segments: Sequence[Mapping[str, Any]]) -> None:
     """Write the segments of a timeline as CSV and RTTM."""
     place = files.location(folder)
-    files.write_csv(place / f"{name}.csv", TIMELINE_COLUMNS, segments)
-    channel = name.replace(" ", "_")  # RTTM separates its fields by spaces
-    lines = [f"SPEAKER {channel} 1 {s['start_s']:.3f} {s['end_s'] - s['start_s']:.3f} <NA> <NA> "
+    files.write_csv(place / f"{name}.csv", TIMELINE_COLUMNS, segments,
+                    lasting=False)
+    recording = as_one_word(name)  # RTTM separates its fields by white space
+    lines = [f"SPEAKER {recording} 1 {s['start_s']:.3f} {s['end_s'] - s['start_s']:.3f} <NA> <NA> "
              f"{s['label']} <NA> <NA>\n" for s in segments]
-    files.write_bytes(place / f"{name}.rttm", "".join(lines).encode("utf-8", "surrogateescape"))
+    files.write_bytes(place / f"{name}.rttm", "".join(lines).encode(),
+                      lasting=False)

@@ -2,16 +2,21 @@
 
 import contextlib
 import csv
-import getpass
+import errno
 import hashlib
 import io
 import json
 import os
+import secrets
+import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from voxsight.base.private import private_folder, short_digest
+from voxsight.base.streams import is_stream, naming, open_stream
 from voxsight.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,6 +25,8 @@ if TYPE_CHECKING:
     AnyPath = str | os.PathLike | UPath
 
 DIGEST_CHARACTERS = 12  # of a SHA-256, enough to keep shortened file names apart
+UNFINISHED = ".tmp-"  # begins the names of files in the making
+_inputs: frozenset[tuple[int, int]] = frozenset()  # device and number of files to be kept
 
 
 def location(path: "AnyPath") -> "Path | UPath":
@@ -77,19 +84,33 @@ def partial_of(path: "AnyPath") -> Path:
 
 
 @contextlib.contextmanager
-def replacing(path: "AnyPath") -> Iterator[Path]:
+def replacing(path: "AnyPath", lasting: bool = True) -> Iterator[Path]:
     """Give a temporary path that replaces `path` when the block ends without an error.
+
+    What replaces a file is on the disk before it takes the file's name, so that a power cut
+    leaves the old one or the new one; unless it is not `lasting`.
 
     Parameters
     ----------
     path : str or os.PathLike
-        The file to write. Its folder is created if necessary. If it is a URL, the file is
-        uploaded when the block ends.
+        The file to write. Its folder is created if necessary. A symbolic link stays, and the
+        file that it leads to is replaced. What `is_stream` gets the content once the block
+        ends; see `streams`. If it is a URL, the file is uploaded then.
+    lasting : bool
+        Wait for the disk, which takes some 10 ms: too long for one of many small files that
+        are easily made again.
 
     Yields
     ------
     Path
         Where to write. The file is removed if the block raises.
+
+    Raises
+    ------
+    UsageError
+        If it is one of the files that `protecting` protects.
+    OSError
+        If it cannot be written; its ``filename`` is `path`.
 
     Examples
     --------
@@ -100,27 +121,52 @@ def replacing(path: "AnyPath") -> Iterator[Path]:
     ['a.txt']
     """
     target = location(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if not isinstance(target, Path):
-        with tempfile.TemporaryDirectory() as folder:
-            yield (temporary := Path(folder) / target.name)
-            target.write_bytes(temporary.read_bytes())
+    if isinstance(target, Path) and not is_stream(path):
+        yield from _replacing_file(path, lasting)
         return
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".tmp-", suffix=target.suffix)
-    os.close(handle)
+    with tempfile.TemporaryDirectory() as folder:
+        yield (temporary := Path(folder) / target.name)
+        if not isinstance(target, Path):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(temporary.read_bytes())
+            return
+        with naming(path), open(temporary, "rb") as file, open_stream(path) as stream:
+            shutil.copyfileobj(file, stream)
+
+
+@contextlib.contextmanager
+def protecting(paths: Iterable[str | os.PathLike]) -> Iterator[None]:
+    """Let `replacing` refuse to replace these files until the block ends."""
+    global _inputs
+    before = _inputs
+    _inputs = before.union(filter(None, map(_identity, paths)))
     try:
-        yield Path(name)
-        os.chmod(name, 0o666 & ~_umask())  # mkstemp makes files private
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+        yield
+    finally:
+        _inputs = before
 
 
-def write_bytes(path: "AnyPath", data: bytes) -> None:
-    """Write `data` to `path`, whole or not at all."""
-    with replacing(path) as temporary:
+def check_is_no_input(path: "AnyPath") -> None:
+    """Raise UsageError if a file is one of those that `protecting` protects."""
+    if _inputs and _identity(str(path)) in _inputs:
+        raise UsageError(f"{path}: is an input of this command and would be replaced by a result; "
+                         "write the results elsewhere")
+
+
+def write_bytes(path: "AnyPath", data: bytes, lasting: bool = True) -> None:
+    """Write `data` to `path`, whole or not at all; see `replacing`."""
+    with replacing(path, lasting) as temporary:
         temporary.write_bytes(data)
+
+
+def write_text(path: "AnyPath", text: str) -> str:
+    """Write `text` to `path` as UTF-8, whole or not at all, and return it as it was written.
+
+    Bytes of file names that are no UTF-8 become escapes, since no page can show them.
+    """
+    data = text.encode("utf-8", "backslashreplace")
+    write_bytes(path, data)
+    return data.decode()
 
 
 def write_json(path: "AnyPath", value: Any, indent: int | None = 1) -> None:
@@ -141,7 +187,7 @@ def write_json(path: "AnyPath", value: Any, indent: int | None = 1) -> None:
 
 def read_json(path: "AnyPath") -> Any:
     """The value stored in the JSON file `path`."""
-    return json.loads(location(path).read_text(encoding="utf-8"))
+    return json.loads(location(path).read_text(encoding="utf-8", errors="surrogateescape"))
 
 
 def fitting_name(name: str, longest: int = 200) -> str:
@@ -205,8 +251,8 @@ def csv_lines(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iter
         yield csv_line(row.get(column, "") for column in columns)
 
 
-def write_csv(path: "AnyPath", columns: Sequence[str],
-              rows: Iterable[Mapping[str, Any]]) -> None:
+def write_csv(path: "AnyPath", columns: Sequence[str], rows: Iterable[Mapping[str, Any]],
+              lasting: bool = True) -> None:
     """Write a CSV file, whole or not at all.
 
     Parameters
@@ -215,8 +261,10 @@ def write_csv(path: "AnyPath", columns: Sequence[str],
         The file; a URL too.
     columns, rows : sequence of str, iterable of mapping
         As for `csv_lines`; rows are written as they come, so there may be many.
+    lasting : bool
+        As for `replacing`.
     """
-    with _writing_text(path) as file:
+    with _writing_text(path, lasting) as file:
         file.writelines(csv_lines(columns, rows))
 
 
@@ -258,56 +306,66 @@ def sha256(path: str | os.PathLike) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def private_folder() -> Path:
-    """A folder for locks and unfinished results that only this user can write to.
-
-    Returns
-    -------
-    Path
-        The cache folder of the user, created if necessary. If it cannot be written to, a folder
-        in the system's temporary folder.
-
-    Raises
-    ------
-    UsageError
-        If that one belongs to another user.
-    """
-    from platformdirs import user_cache_path
-
-    for folder in (user_cache_path("voxsight"), _temporary_folder()):
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError:  # a home that cannot be written to, as in some containers
-            continue
-        if os.access(folder, os.W_OK) and _belongs_to_user(folder):
-            return folder
-    raise UsageError(f"{folder}: belongs to another user, and the cache folder of this user cannot "
-                     "be written to; set XDG_CACHE_HOME to a folder of your own")
-
-
-def short_digest(text: str) -> str:
-    """The first 32 hexadecimal digits of the SHA-256 of a text, for file names."""
-    return hashlib.sha256(os.fsencode(text)).hexdigest()[:32]
-
-
 @contextlib.contextmanager
-def _writing_text(path: "AnyPath") -> Iterator[TextIO]:
+def _writing_text(path: "AnyPath", lasting: bool = True) -> Iterator[TextIO]:
     """A text file that appears when the block ends without an error."""
-    with (replacing(path) as temporary,
+    with (replacing(path, lasting) as temporary,
           open(temporary, "w", encoding="utf-8", errors="surrogateescape", newline="") as file):
         yield file
 
 
-def _temporary_folder() -> Path:
-    user = getattr(os, "getuid", getpass.getuser)()
-    return Path(tempfile.gettempdir()) / f"voxsight-{user}"
+def _replacing_file(path: "AnyPath", lasting: bool) -> Iterator[Path]:
+    """What `replacing` does for files of this machine."""
+    target = Path(os.path.realpath(str(path)))  # where a link leads to
+    temporary = target.with_name(f"{UNFINISHED}{secrets.token_hex(8)}{target.suffix[:16]}")
+    try:
+        with naming(path, temporary):
+            mode = _mode_to_keep(path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            # Made with the permissions that the user's files have.
+            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+            yield temporary
+            if lasting:
+                _write_through(temporary)
+            if mode is not None:
+                os.chmod(temporary, mode)
+            os.replace(temporary, target)
+    except BaseException:
+        with contextlib.suppress(OSError):  # it may never have been made
+            temporary.unlink()
+        raise
+    with contextlib.suppress(OSError):  # a folder that may be written to and not read
+        if lasting:
+            _write_through(target.parent)
 
 
-def _belongs_to_user(folder: Path) -> bool:
-    return not hasattr(os, "getuid") or folder.stat().st_uid == os.getuid()
+def _mode_to_keep(path: "AnyPath") -> int | None:
+    """Permissions of the file that is replaced; None if there is none yet."""
+    try:
+        status = os.stat(str(path))
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    check_is_no_input(path)
+    return stat.S_IMODE(status.st_mode) & 0o777
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _write_through(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk and not only in memory."""
+    if os.name == "nt":  # which opens no folders
+        return
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def _identity(path: str | os.PathLike) -> tuple[int, int] | None:
+    """Device and number of a file; None unless it is one."""
+    try:
+        status = os.stat(str(path))
+    except (OSError, ValueError):
+        return None
+    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None

@@ -2,19 +2,20 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from voxsight.base.files import partial_of
+from voxsight.base.files import partial_of, replacing
+from voxsight.base.streams import naming
 from voxsight.errors import UsageError
 
 
 class Journal:
     """Entries beside a file in the making, one line of JSON each.
 
-    An entry that was being written when the run was killed is dropped; the others are never
-    written again.
+    Entries are only ever added. What a killed run or a power cut left unfinished at the end is
+    cut off.
 
     Parameters
     ----------
@@ -23,6 +24,8 @@ class Journal:
         ``<target>.partial``.
     settings : object
         What the run shares with the one that it continues, as JSON.
+    first : iterable
+        Entries that a new journal begins with, all of them or none.
 
     Raises
     ------
@@ -30,37 +33,47 @@ class Journal:
         If there are entries of a run with other settings.
     """
 
-    def __init__(self, target: str | os.PathLike, settings: Any) -> None:
+    def __init__(self, target: str | os.PathLike, settings: Any,
+                 first: Iterable[Any] = ()) -> None:
         self.path = Path(partial_of(target))
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        head = json.dumps(settings, default=os.fspath) + "\n"
-        _drop_unfinished_line(self.path)
-        self._file = open(self.path, "a+", encoding="utf-8", errors="surrogateescape")
-        self._file.seek(0)
-        if not (found := self._file.readline()):
-            self._file.write(head)
-            self._file.flush()
-        elif found != head:
-            self._file.close()
+        head = (json.dumps(settings, default=os.fspath) + "\n").encode()
+        if not self._continues(head):
+            with replacing(self.path) as temporary, open(temporary, "wb") as file:
+                file.write(head)
+                file.writelines(map(_as_line, first))
+        with naming(self.path):
+            _cut_off_unfinished(self.path)
+            self._file = open(self.path, "ab")
+
+    def _continues(self, head: bytes) -> bool:
+        """Whether there are entries already; raises if they are of another run."""
+        try:
+            with open(self.path, "rb") as file:
+                found = file.readline()
+        except FileNotFoundError:
+            return False
+        if found != head and not head.startswith(found):
             raise UsageError(f"{self.path}: holds the results of an unfinished run with other "
                              "settings; repeat that command to finish it, write elsewhere, or "
                              "delete this file")
+        return found == head
 
     def entries(self) -> Iterator[Any]:
         """Entries so far, oldest first."""
-        with open(self.path, encoding="utf-8", errors="surrogateescape") as file:
+        with open(self.path, "rb") as file:
             next(file)
-            for line in file:
-                yield json.loads(line)
+            yield from map(_of_line, file)
 
     def add(self, entry: Any) -> None:
         """Keep an entry."""
-        self._file.write(json.dumps(entry, ensure_ascii=False) + "\n")
-        self._file.flush()
+        with naming(self.path):
+            self._file.write(_as_line(entry))
+            self._file.flush()
 
     def close(self) -> None:
         """Leave the entries for the next run."""
-        self._file.close()
+        with naming(self.path):
+            self._file.close()
 
     def remove(self) -> None:
         """Delete the entries: the file that they became is written."""
@@ -68,17 +81,26 @@ class Journal:
         self.path.unlink(missing_ok=True)
 
 
-def _drop_unfinished_line(path: Path) -> None:
-    """Cut a line without its end off, which a killed run left."""
-    if not path.is_file():
-        return
-    with open(path, "rb+") as file:
-        end = file.seek(0, os.SEEK_END)
-        while end:
-            start = max(0, end - 2**16)
-            file.seek(start)
-            if (newline := file.read(end - start).rfind(b"\n")) >= 0:
-                file.truncate(start + newline + 1)
-                return
-            end = start
-        file.truncate(0)
+def _as_line(entry: Any) -> bytes:
+    # Names that are not UTF-8 stay the bytes that they are.
+    return (json.dumps(entry, ensure_ascii=False) + "\n").encode("utf-8", "surrogateescape")
+
+
+def _of_line(line: bytes) -> Any:
+    return json.loads(line.decode("utf-8", "surrogateescape"))
+
+
+def _cut_off_unfinished(path: Path) -> None:
+    """Keep the lines of a file up to the first that is not whole."""
+    whole = 0
+    with open(path, "rb") as file:
+        for line in file:
+            try:
+                _of_line(line)
+            except ValueError:
+                break
+            if not line.endswith(b"\n"):
+                break
+            whole += len(line)
+    if whole < os.path.getsize(path):
+        os.truncate(path, whole)

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from voxsight.base.files import private_folder, short_digest
+from voxsight.base.private import private_folder, short_digest
 from voxsight.errors import UsageError
 
 

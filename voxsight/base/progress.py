@@ -1,12 +1,13 @@
 """Progress bars."""
 
+import sys
 from collections.abc import Iterable
 from typing import Any
 
 
 def progress(items: Iterable | None, total: int | None, *, desc: str, unit: str,
              quiet: bool = False) -> Any:
-    """A tqdm bar on stderr around an iterable; none when quiet.
+    """A tqdm bar on stderr around an iterable; none when quiet, or if stderr is no terminal.
 
     Parameters
     ----------
@@ -26,4 +27,6 @@ def progress(items: Iterable | None, total: int | None, *, desc: str, unit: str,
     """
     from tqdm import tqdm
 
-    return tqdm(items, total=total, desc=desc, unit=unit, disable=quiet)
+    # Without a stderr, as under pythonw, tqdm would fail on its own test for a terminal.
+    hidden = quiet or sys.stderr is None or not sys.stderr.isatty()
+    return tqdm(items, total=total, desc=desc, unit=unit, disable=hidden)

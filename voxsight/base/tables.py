@@ -1,4 +1,4 @@
-"""Figures with their confidence intervals as text, and tables in Markdown.
+"""Figures with their confidence intervals as text, tables in Markdown, cells of spreadsheets.
 
 A figure is a dictionary with the numbers ``value``, ``low`` and ``high``, which are None where
 the figure is not defined.
@@ -6,6 +6,9 @@ the figure is not defined.
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+# What spreadsheets take for the beginning of a formula, the wide forms of East Asia included.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def interval(figure: Mapping[str, float | None]) -> str:
@@ -68,6 +71,24 @@ def figures_table(figures: Mapping[str, Any]) -> Iterator[str]:
 def as_text(value: float | None, decimals: int = 4) -> str:
     """A number, or a dash if it is None."""
     return "-" if value is None else f"{value:.{decimals}f}"
+
+
+def no_formula(value: Any) -> Any:
+    """A value for a table that is opened in a spreadsheet: no text is taken for a formula.
+
+    Tables that programs read keep the value as it is.
+
+    Examples
+    --------
+    >>> no_formula("=1+1.wav"), no_formula("a.wav"), no_formula(-1.5)
+    ("'=1+1.wav", 'a.wav', -1.5)
+    """
+    return f"'{value}" if is_formula(value) else value
+
+
+def is_formula(value: Any) -> bool:
+    """Whether a spreadsheet would take a value for a formula."""
+    return isinstance(value, str) and value.startswith(_FORMULA)
 
 
 def _markdown_row(cells: Sequence[str]) -> str:

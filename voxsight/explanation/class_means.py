@@ -14,8 +14,8 @@ import numpy as np
 from voxsight import display
 from voxsight.answer.picture_model import BATCH, PictureModel
 from voxsight.base import files
+from voxsight.base.parallel.workers import ordered_map
 from voxsight.base.progress import progress
-from voxsight.base.workers import ordered_map
 from voxsight.corpora.utterance import LABELS
 from voxsight.explanation.maps import enlarge
 from voxsight.explanation.methods import GRAD_CAM, Explainer, Method

@@ -9,7 +9,7 @@ import numpy as np
 
 from voxsight import display
 from voxsight.answer.picture_model import PictureModel
-from voxsight.answer.prediction import Prediction, WindowPrediction
+from voxsight.answer.prediction import NO_SPEECH, Prediction, WindowPrediction
 from voxsight.answer.writers import FolderWriter, RecordingWriter
 from voxsight.base import files
 from voxsight.corpora.utterance import LABELS
@@ -76,10 +76,11 @@ def draw_heat_map(path: "AnyPath", prediction: Prediction,
     assert drawn[0].picture is not None
     size = drawn[0].picture.shape[:2]
     heat = scaled(enlarge(explainer.window_maps(drawn, likelier, method), size))
-    name = Path(prediction.path).name
-    name = name if len(name) <= _LONGEST_NAME else f"{name[:28]}...{name[-28:]}"
-    title = (f"{name}: {prediction.label}, "
-             f"p(female) = {prediction.p_female:.2f}, evidence for {likelier}")
+    name = display.legible(Path(prediction.path).name, _LONGEST_NAME)
+    # Where nobody speaks the probability means nothing.
+    probability = ("" if prediction.label == NO_SPEECH
+                   else f"p(female) = {prediction.p_female:.2f}, ")
+    title = f"{name}: {prediction.label}, {probability}evidence for {likelier}"
     if total > len(drawn):
         title += f"\nfirst {len(drawn)} of {total} windows"
     display.save_heat_map(path, drawn, heat, explainer.model.config.recipe, title)

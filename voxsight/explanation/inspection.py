@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from voxsight.answer.inputs import find_inputs
+from voxsight.answer.inputs import Input, find_inputs
 from voxsight.answer.picture_model import PictureModel
 from voxsight.answer.prediction import Prediction, WindowPrediction
 from voxsight.base import files
@@ -17,6 +17,8 @@ from voxsight.explanation.methods import GRAD_CAM, Explainer, Method
 from voxsight.explanation.sweeps import draw_sweeps, sweep
 from voxsight.sound import writing
 from voxsight.sound.recording import Recording
+
+ENDINGS = ("", "_marked", "_sweeps")  # behind the names of what is written
 
 
 def inspect(paths: Sequence[str], model: str | os.PathLike, out: str | os.PathLike, *,
@@ -50,25 +52,21 @@ def inspect(paths: Sequence[str], model: str | os.PathLike, out: str | os.PathLi
     Raises
     ------
     UsageError
-        If the model cannot be loaded.
+        If the model cannot be loaded, or a WAV would replace one of the recordings.
     """
-    explainer, inputs = Explainer(PictureModel(model)), find_inputs(paths)
-    for item in progress(inputs, len(inputs), desc="recordings", unit="recording", quiet=quiet):
-        windows: list[WindowPrediction] = []
-        try:
-            recording = Recording(item.path).load() if sweeps else Recording(item.path)
-        except RecordingError as error:
-            yield Prediction(item.path, error=error.reason)
-            continue
-        prediction = explainer.model.predict(recording, keep=windows)
-        if windows and not prediction.error:
-            base = f"{Path(out) / item.name}"
-            drawn = _write_maps(base, prediction, windows, explainer, method)
-            if drawn and sweeps:
-                curves = sweep(recording, explainer.model)
-                files.write_json(f"{base}_sweeps.json", curves)
-                draw_sweeps(f"{base}_sweeps.png", curves, item.name)
-        yield prediction
+    explainer, inputs = Explainer(PictureModel(model)), find_inputs(paths, ENDINGS)
+    with files.protecting(item.path for item in inputs):  # a WAV may have the name of one
+        for item in progress(inputs, len(inputs), desc="recordings", unit="recording",
+                             quiet=quiet):
+            try:
+                yield _inspected(item, Path(out), explainer, method, sweeps)
+            except RecordingError as error:
+                yield Prediction(item.path, error=error.reason)
+
+
+def is_drawn(prediction: Prediction) -> bool:
+    """Whether `inspect` writes anything: a recording of zeros has no map."""
+    return not prediction.error and prediction.p_female is not None
 
 
 def marked(windows: Sequence[WindowPrediction], heat: np.ndarray, rate: int) -> np.ndarray:
@@ -107,15 +105,31 @@ def marked(windows: Sequence[WindowPrediction], heat: np.ndarray, rate: int) -> 
     return (sound * gain / (gain.max() or 1.0)).astype(np.float32)
 
 
+def _inspected(item: Input, out: Path, explainer: Explainer, method: Method,
+               sweeps: bool) -> Prediction:
+    """Write what belongs to one recording."""
+    if item.error:
+        return Prediction(item.path, error=item.error)
+    windows: list[WindowPrediction] = []
+    recording = Recording(item.path).load() if sweeps else Recording(item.path)
+    prediction = explainer.model.predict(recording, keep=windows)
+    if is_drawn(prediction):
+        base = f"{out / item.name}"
+        _write_maps(base, prediction, windows, explainer, method)
+        if sweeps:
+            curves = sweep(recording, explainer.model)
+            files.write_json(f"{base}_sweeps.json", curves)
+            draw_sweeps(f"{base}_sweeps.png", curves, item.name)
+    return prediction
+
+
 def _write_maps(base: str, prediction: Prediction, windows: Sequence[WindowPrediction],
-                explainer: Explainer, method: Method) -> bool:
-    """Write a recording's maps as PNG and WAV; False for digital silence, which has none."""
+                explainer: Explainer, method: Method) -> None:
+    """Write a recording's maps as PNG and WAV."""
     heat = draw_heat_map(f"{base}.png", prediction, windows, explainer, method=method)
-    if heat is None:
-        return False
+    assert heat is not None  # there is a probability
     rate = explainer.model.config.recipe.sample_rate
     writing.write_wav(f"{base}_marked.wav", marked(windows[:MAX_WINDOWS], heat, rate), rate)
-    return True
 
 
 def _samples(window: WindowPrediction) -> np.ndarray:

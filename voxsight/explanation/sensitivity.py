@@ -11,9 +11,9 @@ import numpy as np
 from voxsight import display
 from voxsight.answer.opening import Model, open_model
 from voxsight.base import files
+from voxsight.base.parallel.workers import ordered_map
 from voxsight.base.progress import progress
 from voxsight.base.tables import interval, markdown_table
-from voxsight.base.workers import ordered_map
 from voxsight.corpora.utterance import LABELS, Utterance
 from voxsight.errors import RecordingError, UsageError
 from voxsight.explanation.sweeps import TITLES, flip, sweep
@@ -91,7 +91,7 @@ def write_sensitivity(results: Mapping[str, Any], out: str | os.PathLike, comman
         lines += [f"## {title}: mean p_female", "", *_tables(results[name], unit, x)]
     text, folder = "\n".join(lines), Path(out)
     files.write_json(folder / "sensitivity.json", {"command": command, **results})
-    files.write_bytes(folder / "sensitivity.md", text.encode())
+    text = files.write_text(folder / "sensitivity.md", text)
     display.save_sensitivity(folder / "sensitivity.png", {
         name: {"title": title, "unit": unit, "x": x,
                "lines": {gender: _line(results[name][gender]["curve"]) for gender in LABELS

@@ -14,9 +14,9 @@ from voxsight import display
 from voxsight.answer.picture_model import PictureModel
 from voxsight.answer.prediction import WindowPrediction
 from voxsight.base import files
+from voxsight.base.parallel.workers import ordered_map
 from voxsight.base.progress import progress
 from voxsight.base.tables import interval, markdown_table
-from voxsight.base.workers import ordered_map
 from voxsight.corpora.utterance import LABELS, Utterance
 from voxsight.errors import RecordingError, UsageError
 from voxsight.explanation.maps import enlarge
@@ -118,9 +118,8 @@ def write_trials(results: Mapping[str, Any], out: str | os.PathLike, command: st
     """
     text, folder = f"Made with\n\n    {command}\n\n{_markdown(results)}", Path(out)
     files.write_json(folder / "faithfulness.json", {"command": command, **results})
-    files.write_bytes(folder / "faithfulness.md", text.encode())
     display.save_faithfulness(folder / "faithfulness.png", results["corpora"])
-    return text
+    return files.write_text(folder / "faithfulness.md", text)
 
 
 def _tester(model: str, methods: Sequence[Method]

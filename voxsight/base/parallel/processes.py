@@ -41,6 +41,12 @@ def prepare_process() -> None:
         mallopt(option, KEPT_BYTES)
 
 
+def return_freed_memory() -> None:
+    """Return to the system what was freed, where the C library can; for after much was loaded."""
+    if trim := _libc_function("malloc_trim"):
+        trim(0)
+
+
 def become_worker() -> None:
     """Turn this process into a worker: it ends with its parent, which alone handles Ctrl-C."""
     global _is_worker
@@ -84,21 +90,27 @@ def uninterrupted() -> Iterator[None]:
         raise KeyboardInterrupt
 
 
+def is_worker() -> bool:
+    """Whether this process is a worker, whose death costs no more than its item."""
+    return _is_worker
+
+
 @contextlib.contextmanager
-def cpu_limit(seconds: float) -> Iterator[None]:
-    """Kill this worker process if the block computes for longer than `seconds`.
+def time_limit(cpu_s: float, wall_s: float) -> Iterator[None]:
+    """Kill this worker process if the block computes for longer than `cpu_s`, or takes `wall_s`.
 
     Only the item that it was working on is lost. In other processes, and on systems without
     interval timers, nothing happens.
     """
     armed = _is_worker and hasattr(signal, "setitimer")
-    if armed:
-        signal.setitimer(signal.ITIMER_PROF, seconds)
+    limits = ((signal.ITIMER_PROF, cpu_s), (signal.ITIMER_REAL, wall_s)) if armed else ()
+    for timer, seconds in limits:
+        signal.setitimer(timer, seconds)
     try:
         yield
     finally:
-        if armed:
-            signal.setitimer(signal.ITIMER_PROF, 0)
+        for timer, _ in limits:
+            signal.setitimer(timer, 0)
 
 
 def _libc_function(name: str) -> Any:

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import voxsight
-from voxsight.base.workers import Workers
+from voxsight.base.parallel.workers import Workers
 from voxsight.errors import UsageError
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import Any
 
-from voxsight.base.processes import available_cores, become_worker
+from voxsight.base.parallel.processes import available_cores, become_worker
 
 LARGEST_CHUNK = 16  # items
 _function: Callable | None = None  # of this worker

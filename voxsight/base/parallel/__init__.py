@@ -1,0 +1,1 @@
+"""Work shared by several processes, and by several machines."""
