@@ -59,20 +59,113 @@ def test_folder_with_and_without_speakers(tmp_path):
     touch(tmp_path, "female/anna/1.wav", "female/anna/2.mp3", "male/x.flac", "male/readme.md")
     rows = reading.read_corpus(tmp_path, "folder")
     assert [(r.speaker, r.gender) for r in rows] == [
-        ("anna", "female"), ("anna", "female"), ("male/x", "male")]
+        ("female/anna", "female"), ("female/anna", "female"), ("male/x", "male")]
+
+
+def test_speakers_of_a_folder_are_told_apart_by_label(tmp_path):
+    touch(tmp_path, *(f"{g}/{n}/a.wav" for g in utterance.LABELS for n in (1, 2)))
+    assert len({r.voice for r in reading.read_corpus(tmp_path, "folder")}) == 4
+
+
+@pytest.mark.parametrize("names", [("Female", "MALE"), ("females", "males"), ("FEMALES", "male")])
+def test_folders_in_any_case_and_number(tmp_path, names):
+    touch(tmp_path, *(f"{name}/1/a.wav" for name in names))
+    rows = reading.read_corpus(tmp_path, "folder")
+    assert [r.speaker for r in rows] == ["female/1", "male/1"]
+
+
+def test_folders_of_no_label_are_named(tmp_path):
+    touch(tmp_path, "train/female/a.wav", "test/female/a.wav")
+    with pytest.raises(UsageError, match="found test/, train/, expected female/ and male/"):
+        reading.read_corpus(tmp_path, "folder")
 
 
 def test_fewer_speakers_and_recordings(tmp_path):
     touch(tmp_path, *(f"{g}/{g[0]}{s}/{i}.wav" for g in utterance.LABELS for s in range(5)
                       for i in range(9)))
     rows = reading.read_corpus(tmp_path, "folder", speakers=4, per_speaker=3)
-    assert sorted({r.speaker for r in rows}) == ["f0", "f1", "m0", "m1"]
-    assert [r.path[-5] for r in rows if r.speaker == "f0"] == ["0", "4", "8"]
+    assert sorted({r.speaker for r in rows}) == ["female/f0", "female/f1", "male/m0",
+                                                 "male/m1"]
+    assert [r.path[-5] for r in rows if r.speaker == "female/f0"] == ["0", "4", "8"]
 
 
 def test_missing_corpus(tmp_path):
     with pytest.raises(UsageError, match="found nothing there, expected a librispeech corpus"):
         reading.read_corpus(tmp_path / "no", "librispeech")
+
+
+@pytest.mark.parametrize("source, kind, path, subset", [
+    ("dir/a:b.csv", "csv", "dir/a:b.csv", ""), ("csv:dir/a:b.csv", "csv", "dir/a:b.csv", ""),
+    ("csv:dir/a:b.csv:x", "csv", "dir/a:b.csv", "x"), ("dir/a:b.csv:x", "csv", "dir/a:b.csv", "x"),
+    (r"csv:C:\x.csv", "csv", r"C:\x.csv", ""), (r"C:\x.csv", "csv", r"C:\x.csv", "")])
+def test_paths_of_sources_may_hold_colons(tmp_path, monkeypatch, source, kind, path, subset):
+    touch(tmp_path, path)
+    (tmp_path / path).write_text("path,speaker,gender,corpus\n1.wav,a,f,x\n2.wav,b,m,y\n")
+    monkeypatch.chdir(tmp_path)
+    rows = reading.read_sources([source])
+    assert len(rows) == (1 if subset else 2)
+
+
+def broken_audiomnist(root, table):
+    touch(root, "data/01/0_01_0.wav", "data/02/0_02_0.wav")
+    (root / "data" / "AudioMNIST_META.txt").write_bytes(table)
+    return reading.read_corpus(root, "audiomnist")
+
+
+@pytest.mark.parametrize("table, message", [
+    (b'{"01": {"gender": "male"},\n}', "META.txt, line 2, column 1: found no JSON"),
+    (b"{'01': {}}", "line 1, column 2: found no JSON"), (b"", "line 1, column 1: found no JSON"),
+    (b"[1]", "found a list, expected an object"),
+    (b'{"01": "male"}', "speaker 01: found 'male', expected an object"),
+    (b'{"01": {"age": 3}}', "speaker 01: found gender None")])
+def test_broken_audiomnist_tables_are_named_with_the_place(tmp_path, table, message):
+    with pytest.raises(UsageError, match=message):
+        broken_audiomnist(tmp_path, table)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
+def test_audiomnist_leaves_out_whom_the_table_does_not_name(tmp_path, encoding, capsys):
+    table = '{"01": {"gender": "male", "accent": "M\u00e4hrisch"}}'.encode(encoding)
+    [row] = broken_audiomnist(tmp_path, table)
+    assert (row.speaker, row.accent) == ("01", "M\u00e4hrisch")
+    assert "left out 1 recordings of 1 speakers that the table does not name: 02" in (
+        capsys.readouterr().err)
+
+
+LIBRI = "84/121/84-121-0001.flac", "84/121/84_121_000007_000001.wav", "90/1/90-1-0.flac"
+
+
+def read_libri(root, table, name="SPEAKERS.TXT"):
+    touch(root, *(f"dev-clean/{path}" for path in LIBRI))
+    (root / name).write_bytes(table)
+    return reading.read_corpus(root, "librispeech")
+
+
+@pytest.mark.parametrize("table", [
+    b"\xef\xbb\xbf;no bar\n;ID |SEX|\n84 | F | x\n90|M\n",
+    b"ID |SEX|\n\n84 | F | Ren\xe9\n90|M\n  \n",
+    "84 | F\n90 | M\n91 | U".encode("utf-16")])
+def test_librispeech_tables_of_other_editors(tmp_path, table):
+    rows = read_libri(tmp_path, table, "Speakers.txt")
+    assert [(r.speaker, r.gender) for r in rows] == [("84", "female"), ("84", "female"),
+                                                     ("90", "male")]
+
+
+@pytest.mark.parametrize("table, message", [
+    (b"84 | F\n90\tM\n", r"SPEAKERS.TXT, line 2: found '90\\tM', expected"),
+    (b"84 | U\n", r"SPEAKERS.TXT, line 1 \(speaker 84\): found gender 'U'"),
+    (b"84 | F\n90 | M\n84 | M\n", "lines 1, 3: found both labels for speaker 84")])
+def test_lines_of_librispeech_tables_are_named(tmp_path, table, message):
+    with pytest.raises(UsageError, match=message):
+        read_libri(tmp_path, table)
+
+
+def test_librispeech_is_found_from_inside_and_leaves_out_the_unknown(tmp_path, monkeypatch, capsys):
+    read_libri(tmp_path, b"84 | F\n")
+    monkeypatch.chdir(tmp_path / "dev-clean")
+    assert len(reading.read_corpus(".", "librispeech")) == 2
+    assert "left out 1 recordings of 1 speakers that the table does not name: 90" in (
+        capsys.readouterr().err)
 
 
 @pytest.mark.corpora

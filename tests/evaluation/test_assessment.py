@@ -2,6 +2,7 @@ import csv
 import dataclasses
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -100,6 +101,25 @@ def test_stored_answers_give_the_same_figures(evaluated, script, tmp_path):
     assert again["accuracy"] == first["accuracy"] and again["auc"] == first["auc"]
     assert {r["group"] for r in rows_of(tmp_path / "again" / "by_group.csv")} == {
         "sex", "speaker"}
+
+
+def test_each_mistake_has_a_copy_of_its_own(script, tmp_path, monkeypatch):
+    """Recordings of one speaker and one name, in folders whose names a joined path confuses."""
+    monkeypatch.chdir(tmp_path)
+    voices = {"day/1_a/x": "rms_seven", "day_1/a/x": "rms_morning", "day/1/a_x": "awb_three"}
+    for path, voice in voices.items():
+        (tmp_path / path).parent.mkdir(parents=True)
+        shutil.copy(MY_WAVS / f"{voice}.wav", f"{path}.wav")
+    (tmp_path / "c.csv").write_text("path,speaker,gender\n" + "".join(
+        f"{path}.wav,anna,female\n" for path in voices))
+    done = script("evaluate_model", ROOT / "models/default", "c.csv", "--out", "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    copies = list((tmp_path / "out/mistakes/female").glob("*.wav"))
+    assert {copy.read_bytes() for copy in copies} == {
+        (MY_WAVS / f"{voice}.wav").read_bytes() for voice in voices.values()}
+    page = (tmp_path / "out/mistakes/index.html").read_text()
+    assert set(re.findall(r'<audio[^>]* src="([^"]+)"', page)) == {
+        f"female/{copy.name}" for copy in copies}
 
 
 @pytest.mark.slow

@@ -138,9 +138,9 @@ def test_recordings_that_all_get_wrong_are_listed(compare, corpus, tmp_path):
     assert done.returncode == 0, done.stderr
     with open(tmp_path / "out/all_wrong.csv", newline="") as file:
         wrong = list(csv.DictReader(file))
-    assert [row["speaker"] for row in wrong] == ["other:m9"]
+    assert [row["speaker"] for row in wrong] == ["other:male/m9"]
     copies = tmp_path / "out/f0/mistakes/test/male"
-    assert [path.name for path in copies.iterdir()] == ["other_m9_slt_fox.wav"]
+    assert [path.name for path in copies.iterdir()] == ["other_male_m9_slt_fox.wav"]
 
 
 def test_what_cannot_be_had_is_left_out_and_named(compare, corpus):

@@ -395,3 +395,40 @@ def test_masks_are_bands_in_a_share_of_pictures():
     one = masked[touched][0, 0]
     rows, columns = one.all(1), one.all(0)
     assert (one == (rows[:, None] | columns[None, :])).all()
+
+
+@pytest.mark.parametrize("content, found", [
+    (b"", "no picture that can be read"), (b"text", "no picture that can be read"),
+    (None, "No such file")])
+def test_a_picture_that_cannot_be_read_is_named(script, tmp_path, dataset, content, found):
+    shutil.copytree(dataset, tmp_path / "d")
+    broken = tmp_path / "d" / "female_1.jpg"
+    broken.unlink()
+    if content is not None:
+        broken.write_bytes(content)
+    done = script("train_model", tmp_path / "d", "--out", tmp_path / "m", *FROM_NOTHING,
+                  cwd=tmp_path)
+    assert done.returncode == 2 and done.stderr.startswith(f"{broken}: found {found}")
+
+
+FROM_NOTHING = ("--arch", "resnet18", "--weights", "none", "--head-epochs", "0", "--quiet")
+
+
+@pytest.mark.parametrize("flags, words", [
+    (["--lr", "1e9"], "--lr 1e+09: the training diverged, found training loss"),
+    (["--epochs", "0"], "found no epochs with --weights none")])
+def test_trainings_that_learn_nothing_end_in_a_sentence(script, tmp_path, dataset, flags, words):
+    done = script("train_model", dataset, "--out", tmp_path / "m", *FROM_NOTHING, *flags,
+                  cwd=tmp_path)
+    assert done.returncode == 2 and done.stderr.startswith(words)
+    assert not (tmp_path / "m" / "config.json").exists()
+
+
+def test_pictures_of_one_label_cannot_be_trained_on(script, tmp_path, dataset):
+    shutil.copytree(dataset, tmp_path / "d")
+    lines = (dataset / "manifest.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "d" / "manifest.csv").write_text(
+        "".join(line for line in lines if not line.startswith("male_")))
+    done = script("train_model", tmp_path / "d", "--out", tmp_path / "m", *FROM_NOTHING,
+                  cwd=tmp_path)
+    assert done.returncode == 2 and done.stderr.startswith("found pictures of female only")

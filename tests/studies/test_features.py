@@ -17,7 +17,9 @@ from voxsight.features.properties import (
     properties_of_all,
 )
 from voxsight.metrics import bootstrap
+from voxsight.pictures.recipe import RECIPES
 from voxsight.sound.recording import Recording
+from voxsight.sound.windows import WindowReader
 from voxsight.studies import features
 
 RATE = 16_000
@@ -116,6 +118,14 @@ def test_properties_of_recordings(tmp_path):
     assert own == properties_of(Recording(paths[0]))
     assert own.speech_share > 0.8 and own.duration_s == pytest.approx(2.965, abs=1e-3)
     assert "found no sound" in str(broken)
+
+
+@pytest.mark.parametrize("name", ["rms_seven", "slt_seven", "kal_count"])
+def test_properties_and_answers_find_the_same_speech(name):
+    reader = WindowReader(Recording(MY_WAVS / f"{name}.wav"), RECIPES["voxsight"].window_settings)
+    assert list(reader.windows())
+    found = properties_of(Recording(MY_WAVS / f"{name}.wav"))
+    assert found.speech_share * found.duration_s == pytest.approx(reader.speech_s)
 
 
 @pytest.mark.slow

@@ -97,13 +97,28 @@ def read_sources(sources: Sequence[str], *, per_speaker: int | None = None) -> l
     """
     utterances = []
     for source in sources:
-        kind, _, rest = (f"csv:{source}" if Path(source).is_file() else source).partition(":")
-        path, _, subset = rest.partition(":")
-        if kind not in LABELLED_KINDS or not path:
-            raise UsageError(f"{source}: expected a CSV, or KIND:PATH or KIND:PATH:SUBSET with "
-                             f"KIND one of {', '.join(LABELLED_KINDS)}")
+        kind, path, subset = _parts(source)
         name = Path(path).parent.name if path.endswith(".csv") else Path(path).name
         corpus = read_corpus(path, kind, subset=subset or None, per_speaker=per_speaker)
         utterances += [dataclasses.replace(u, corpus=name) if kind in ("audiomnist", "folder")
                        or not u.corpus else u for u in corpus]
     return utterances
+
+
+def _parts(source: str) -> tuple[str, str, str]:
+    """Kind, path and subset of a source."""
+    kind, _, place = source.partition(":")
+    if kind in LABELLED_KINDS and place and not os.path.isfile(source):
+        return kind, *_path_and_subset(place)
+    path, subset = _path_and_subset(source)
+    if not os.path.isfile(path):
+        raise UsageError(f"{source}: found no such file, expected a CSV, or KIND:PATH or "
+                         f"KIND:PATH:SUBSET with KIND one of {', '.join(LABELLED_KINDS)}")
+    return "csv", path, subset
+
+
+def _path_and_subset(place: str) -> tuple[str, str]:
+    """Splits at the last colon before which there is a file or folder: paths may have colons."""
+    ends = [len(place), *(i for i, letter in enumerate(place) if letter == ":")]
+    end = max((end for end in ends if os.path.exists(place[:end])), default=len(place))
+    return place[:end], place[end + 1:]

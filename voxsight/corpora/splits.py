@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from voxsight.corpora.utterance import LABELS
 from voxsight.errors import UsageError
 
 FOLDS = 5  # unless the rule says how many
@@ -111,6 +112,36 @@ def speaker_folds(speakers: Sequence[str], genders: Sequence[str], folds: int = 
     return result
 
 
+def check_labels(speakers: Iterable[str], genders: Iterable[str], what: str = "recordings",
+                 fewest: int = 1) -> None:
+    """Raise UsageError unless both labels have some speakers.
+
+    Parameters
+    ----------
+    speakers, genders : sequence of str [shape=(n,)]
+        One per item.
+    what : str
+        What the items are, for the message.
+    fewest : int
+        Speakers that each label needs.
+
+    Raises
+    ------
+    UsageError
+        Says what was found.
+    """
+    names = _speakers_by_gender(speakers, genders)
+    counts = {label: len(names.get(label, ())) for label in LABELS}
+    there = [label for label, count in counts.items() if count]
+    if len(there) < len(LABELS):
+        found = f"{what} of {there[0]} only" if there else f"no labelled {what}"
+        raise UsageError(f"found {found}, expected some of female and some of male; add the "
+                         "others")
+    if min(counts.values()) < fewest:
+        raise UsageError(f"found {counts['female']} female and {counts['male']} male speakers, "
+                         f"expected at least {fewest} of each; add {what} of other speakers")
+
+
 def shared_speakers(train: Iterable[str], valid: Iterable[str]) -> str:
     """How many speakers are on both sides, as results state it.
 
@@ -193,6 +224,7 @@ def _by_paper(rule: str, speakers: Iterable[str]) -> tuple[np.ndarray, np.ndarra
 def _check_genders(rule: str, genders: np.ndarray, side: np.ndarray, name: str) -> None:
     """Raise UsageError unless a side has all of the genders."""
     if set(genders[side]) != set(genders):
-        raise UsageError(f"--split {rule}: the {name} side would hold "
-                         f"{sorted(set(genders[side].tolist())) or 'nobody'} only; "
-                         "choose another fraction, fold or seed, or add speakers")
+        found = "nobody" if not len(side) else f"{genders[side[0]]} only"
+        raise UsageError(f"--split {rule}: the {name} side would hold {found}, expected "
+                         f"{' and '.join(sorted(set(genders.tolist())))}; choose another "
+                         "fraction, fold or seed, or add speakers")

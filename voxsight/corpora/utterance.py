@@ -55,10 +55,10 @@ def plausible_age(age: object) -> str:
 
     Examples
     --------
-    >>> plausible_age("1234"), plausible_age(30)
-    ('', '30')
+    >>> plausible_age("1234"), plausible_age("thirties"), plausible_age(30), plausible_age("30.0")
+    ('', '', '30', '30')
     """
-    text = str(age).strip()
+    text = str(age).strip().removesuffix(".0")  # which tables of numbers with gaps have
     return text if text.isdecimal() and 0 < int(text) < 120 else ""
 
 
@@ -70,7 +70,7 @@ def parse_gender(value: object, source: str | os.PathLike) -> str:
     value : object
         As the corpus states it, such as ``F`` or ``Male``.
     source : str or os.PathLike
-        The file that states it, for the message.
+        The file that states it, and where, for the message.
 
     Returns
     -------

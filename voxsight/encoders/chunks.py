@@ -15,7 +15,7 @@ from voxsight.sound.excerpts import RATE, speech_only
 from voxsight.sound.recording import Recording
 
 SHORTEST_S = 1.0  # a shorter remainder is dropped, unless it is all there is
-VERSION = 1  # of the computation; stored chunks of another version are not used
+VERSION = 2  # of the computation; stored chunks of another version are not used
 
 
 @dataclasses.dataclass(frozen=True)

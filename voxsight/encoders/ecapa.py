@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from voxsight.base.inference import open_session
 from voxsight.encoders.common import RATE, at_least, first_line, missing_extra
 from voxsight.errors import UsageError
 
@@ -139,13 +140,8 @@ def _graph_of(source: str, name: str) -> Path:
 
 def _session(graph: Path, features: np.ndarray, size: int) -> InferenceSession:
     """The graph, loaded and tried on features; it computes on one thread."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
+    session = open_session(graph)
     try:
-        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         shape = session.run([OUTPUT], {INPUT: features[None]})[0].shape
     except Exception as error:  # onnxruntime raises many kinds of its own
         raise ValueError(first_line(error)) from error

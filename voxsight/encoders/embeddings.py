@@ -14,7 +14,7 @@ from voxsight.encoders import find_encoder
 from voxsight.sound.excerpts import speech_only
 from voxsight.sound.recording import Recording
 
-VERSION = 1  # of the computation; stored embeddings of another version are not used
+VERSION = 2  # of the computation; stored embeddings of another version are not used
 
 
 def embed_recordings(paths: Sequence[str], encoder: str, folder: str | os.PathLike = "embeddings",

@@ -3,19 +3,19 @@
 import functools
 import os
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from voxsight.answer.opening import Model, open_model
 from voxsight.answer.picture_model import BATCH, PictureModel
 from voxsight.answer.prediction import Prediction, WindowPrediction
+from voxsight.base.parallel.workers import ordered_map
 from voxsight.base.progress import progress
-from voxsight.base.workers import ordered_map
 from voxsight.corpora.utterance import Utterance
 from voxsight.errors import RecordingError
 from voxsight.evaluation.labelled import LabelledPrediction
-from voxsight.evaluation.mistakes import copy_mistake
+from voxsight.evaluation.mistakes import copy_mistake, mistake_names
 from voxsight.explanation.heat_maps import draw_heat_map
 from voxsight.explanation.methods import Explainer
 from voxsight.network.folder import ModelFolder
@@ -29,6 +29,8 @@ def assess_recordings(utterances: Sequence[Utterance], model: ModelFolder | str 
                       mistakes: str | os.PathLike | None = None, jobs: int | None = None,
                       quiet: bool = False) -> list[LabelledPrediction]:
     """Predictions for the recordings of a corpus.
+
+    A recording of which less than nine tenths could be decoded has an error in place of a label.
 
     Parameters
     ----------
@@ -49,7 +51,8 @@ def assess_recordings(utterances: Sequence[Utterance], model: ModelFolder | str 
     """
     folder = ModelFolder.of(model)
     folder.check_files()  # here, so that no worker has to
-    opener = functools.partial(_assessor, folder, mistakes)
+    names = mistake_names((os.fspath(u.path), u.voice, u.gender) for u in utterances)
+    opener = functools.partial(_assessor, folder, mistakes, names)
     results = ordered_map(opener, utterances, jobs, lost_prediction)
     return list(progress(results, len(utterances), desc="recordings", unit="recording",
                          quiet=quiet))
@@ -95,8 +98,11 @@ def assess_pictures(dataset: str | os.PathLike, model: ModelFolder | str | os.Pa
         _, side = split_pictures(pictures, split, valid, seed)
         pictures = [pictures[i] for i in side]
     opened = PictureModel(folder)
-    return [_of_pictures(source, parts, opened, mistakes)
-            for source, parts in _log_odds_by_source(pictures, opened, quiet).items()]
+    by_source = _log_odds_by_source(pictures, opened, quiet)
+    names = mistake_names((source, parts[0][0].speaker, parts[0][0].gender)
+                          for source, parts in by_source.items())
+    return [_of_pictures(source, parts, opened, mistakes, names[source])
+            for source, parts in by_source.items()]
 
 
 def assess_recording(utterance: Utterance, model: Model, recording: Recording | None = None
@@ -133,16 +139,17 @@ def unread_prediction(utterance: Utterance, error: RecordingError) -> LabelledPr
     return _labelled(utterance, Prediction(utterance.path, error=error.reason))
 
 
-def _assessor(folder: ModelFolder, mistakes: str | os.PathLike | None
+def _assessor(folder: ModelFolder, mistakes: str | os.PathLike | None, names: Mapping[str, str]
               ) -> Callable[[Utterance], LabelledPrediction]:
-    return functools.partial(_assess, model=open_model(folder), mistakes=mistakes)
+    return functools.partial(_assess, model=open_model(folder, partial="refuse"),
+                             mistakes=mistakes, names=names)
 
 
-def _assess(utterance: Utterance, *, model: Model,
-            mistakes: str | os.PathLike | None) -> LabelledPrediction:
+def _assess(utterance: Utterance, *, model: Model, mistakes: str | os.PathLike | None,
+            names: Mapping[str, str]) -> LabelledPrediction:
     labelled, prediction, windows = assess_recording(utterance, model)
     if mistakes and labelled.is_mistake:
-        copy = copy_mistake(labelled, labelled.path, mistakes)
+        copy = copy_mistake(labelled.path, mistakes, names[labelled.path])
         if windows and isinstance(model, PictureModel):
             draw_heat_map(f"{copy}.png", prediction, windows, Explainer(model))
     return labelled
@@ -162,7 +169,8 @@ def _labelled(utterance: Utterance, prediction: Prediction,
         path=os.fspath(utterance.path), speaker=utterance.voice, gender=utterance.gender,
         corpus=utterance.corpus, age=utterance.age, accent=utterance.accent,
         label=prediction.label, p_female=prediction.p_female,
-        duration_s=prediction.duration_s, error=prediction.error, f0_hz=f0_hz)
+        duration_s=prediction.duration_s, error=prediction.error, f0_hz=f0_hz,
+        missing=prediction.missing)
 
 
 def _log_odds_by_source(pictures: Sequence[Picture], model: PictureModel, quiet: bool
@@ -179,7 +187,7 @@ def _log_odds_by_source(pictures: Sequence[Picture], model: PictureModel, quiet:
 
 
 def _of_pictures(source: str, parts: Sequence[tuple[Picture, float]], model: PictureModel,
-                 mistakes: str | os.PathLike | None) -> LabelledPrediction:
+                 mistakes: str | os.PathLike | None, name: str) -> LabelledPrediction:
     """Prediction for one recording from its pictures and their log-odds."""
     picture, config = parts[0][0], model.config
     p_female = float(config.calibration.p_female(np.mean([log_odds for _, log_odds in parts])))
@@ -187,7 +195,7 @@ def _of_pictures(source: str, parts: Sequence[tuple[Picture, float]], model: Pic
                                   label=model.label(p_female), p_female=p_female)
     if mistakes and labelled.is_mistake:
         original = source if os.path.isfile(source) else picture.path
-        copy = copy_mistake(labelled, original, mistakes)
+        copy = copy_mistake(original, mistakes, name)
         windows = [WindowPrediction(p.start_s, p.start_s + config.recipe.window_s, (), log_odds,
                                     jpeg.decode(p.path, config.architecture.size), None)
                    for p, log_odds in parts]

@@ -226,7 +226,7 @@ def write_page(table: Mapping[str, Any], out: str | os.PathLike) -> None:
                         table=audiomnist_markdown(table))
     if (Path(out) / "class_means.png").is_file():
         text += _CLASS_MEANS
-    files.write_bytes(Path(out) / "README.md", text.encode())
+    files.write_text(Path(out) / "README.md", text)
 
 
 def audiomnist_markdown(table: Mapping[str, Any]) -> str:

@@ -18,12 +18,13 @@ from voxsight.base import checksums, files
 from voxsight.base.progress import progress
 from voxsight.classifiers import Classifier, Examples, Options, all_classifiers, find
 from voxsight.corpora import splits
+from voxsight.corpora.splits import check_labels
 from voxsight.corpora.utterance import Utterance
 from voxsight.encoders.embeddings import embed_recordings
 from voxsight.errors import RecordingError, UsageError
 from voxsight.evaluation.grouping import overall_figures
 from voxsight.evaluation.labelled import COLUMNS, LabelledPrediction
-from voxsight.evaluation.mistakes import copy_mistake
+from voxsight.evaluation.mistakes import copy_mistake, mistake_names
 from voxsight.evaluation.picture_classifier import PictureNetwork
 from voxsight.features.acoustic import ALTERATIONS, FeatureConfig, stretches
 from voxsight.features.storage import FeatureStore
@@ -152,6 +153,9 @@ def make_plan(utterances: Sequence[Utterance], test: Sequence[Utterance] = (), *
     with opened as store:
         collector = _Collector(store, jobs, quiet)
         items, testing = collector.items(utterances), collector.items(test)
+        if not items or (test and not testing):  # not one of them could be read
+            raise UsageError("; ".join(map(str, collector.failures[:1])) + ", so are the others")
+        check_labels([i.speaker for i in items], [i.utterance.gender for i in items])
         if not testing:
             items, testing = _split(items, rule, test_share, seed + 1)
         training, validating = _split(items, rule, valid, seed)
@@ -295,9 +299,10 @@ class _Measurement:
         folder = self._folder / "mistakes"
         shutil.rmtree(folder, ignore_errors=True)  # those of an earlier run
         for side, of_side in predictions.items():
+            names = mistake_names((p.path, p.speaker, p.gender) for p in of_side)
             for prediction in of_side:
                 if prediction.is_mistake:
-                    copy_mistake(prediction, prediction.path, folder / side)
+                    copy_mistake(prediction.path, folder / side, names[prediction.path])
 
     def _write_row(self, predictions: Sequence[LabelledPrediction],
                    history: Sequence[Mapping[str, Any]], **measured: float) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from voxsight.corpora.utterance import plausible_age
 from voxsight.errors import UsageError
 from voxsight.evaluation import GROUP_NAMES
 from voxsight.evaluation.labelled import LabelledPrediction
@@ -33,7 +34,7 @@ def _by_sex(prediction: LabelledPrediction) -> str:
 
 
 def _by_age(prediction: LabelledPrediction) -> str:
-    return band(prediction.age, AGE_BANDS)
+    return band(plausible_age(prediction.age), AGE_BANDS)
 
 
 def _by_accent(prediction: LabelledPrediction) -> str:
@@ -103,6 +104,11 @@ def overall_figures(predictions: Iterable[LabelledPrediction], **options: Any) -
         As `metrics.figures.figures` returns it, with ``coverage`` and ``accuracy_answered``.
     """
     known = [p for p in predictions if p.p_female is not None]
+    if not known:
+        defined = figures([True], [0.5], ["-"], answered=[True], draws=1)
+        nothing = dict.fromkeys(("value", "low", "high"))
+        return {name: nothing if isinstance(figure, dict) else 0
+                for name, figure in defined.items()}
     return figures(np.array([p.gender == "female" for p in known], bool),
                    np.array([p.p_female for p in known], float), [p.speaker for p in known],
                    answered=[p.label in ("female", "male") for p in known], **options)

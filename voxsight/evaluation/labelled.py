@@ -1,9 +1,13 @@
 """Predictions for labelled recordings, the rows of ``predictions.csv``."""
 
 import dataclasses
+import itertools
+import math
 import os
 
-from voxsight.base import files
+from voxsight.base.texts import Row, table_rows
+from voxsight.corpora.utterance import parse_gender
+from voxsight.errors import UsageError
 
 _NUMBERS = ("p_female", "duration_s", "f0_hz")  # columns that are empty or a number
 
@@ -31,7 +35,9 @@ class LabelledPrediction:
     f0_hz : float or None
         Median fundamental frequency of what the model was given, Hz.
     error : str
-        Why the recording could not be read.
+        Why the recording could not be read, or that too much of it is missing.
+    missing : str
+        What could not be heard, in words.
     """
 
     path: str
@@ -45,6 +51,7 @@ class LabelledPrediction:
     duration_s: float | None = None
     f0_hz: float | None = None
     error: str = ""
+    missing: str = ""
 
     @property
     def wrongness(self) -> float:
@@ -59,6 +66,7 @@ class LabelledPrediction:
 
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(LabelledPrediction))
+_ADDED = {"missing"}  # columns that older files lack
 
 
 def stored_predictions(path: str | os.PathLike) -> list[LabelledPrediction] | None:
@@ -73,15 +81,30 @@ def stored_predictions(path: str | os.PathLike) -> list[LabelledPrediction] | No
     -------
     list of LabelledPrediction or None
         None if the file is another CSV, such as that of a corpus.
+
+    Raises
+    ------
+    UsageError
+        If it is no table, or a row has no label or a number that is none.
     """
-    rows = files.read_csv(path)
-    if not rows or not set(COLUMNS) <= set(rows[0]):
+    rows = table_rows(path)
+    first = next(rows, None)
+    if first is None or not set(COLUMNS) - _ADDED <= set(first.cells):
         return None
-    return [_of_row(row) for row in rows]
+    return [_of_row(row, f"{path}, line {row.line}") for row in itertools.chain([first], rows)]
 
 
-def _of_row(row: dict[str, str]) -> LabelledPrediction:
-    values: dict = {name: row[name] for name in COLUMNS}
+def _of_row(row: Row, place: str) -> LabelledPrediction:
+    """The prediction in a row, which somebody may have edited."""
+    values: dict = {name: row.cells.get(name, "") for name in COLUMNS}
+    values["gender"] = parse_gender(values["gender"], place)
     for name in _NUMBERS:
-        values[name] = float(row[name]) if row[name] else None
+        text = values[name]
+        try:
+            values[name] = float(text) if text else None
+        except ValueError:
+            values[name] = math.nan
+        if text and not 0 <= values[name] <= (1 if name == "p_female" else math.inf):
+            raise UsageError(f"{place}: found {name} {text!r}, expected a number as evaluate "
+                             "writes it, or nothing; correct it or evaluate again")
     return LabelledPrediction(**values)

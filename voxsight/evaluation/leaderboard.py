@@ -36,7 +36,7 @@ def read_rows(out: str | os.PathLike, plan: str) -> list[Row]:
     """
     rows = [files.read_json(path) for path in sorted(Path(out).glob(f"*/{ROW}"))]
     rows = [row for row in rows if row["plan"] == plan]
-    return sorted(rows, key=lambda row: -row["figures"]["uar"]["value"])
+    return sorted(rows, key=_merit, reverse=True)
 
 
 def write_leaderboard(out: str | os.PathLike, plan: Plan, left_out: Mapping[str, str],
@@ -61,13 +61,18 @@ def write_leaderboard(out: str | os.PathLike, plan: Plan, left_out: Mapping[str,
     out = Path(out)
     rows = read_rows(out, plan.digest)
     files.write_csv(out / "leaderboard.csv", list(_csv_row(rows[0])), map(_csv_row, rows))
-    board = _markdown(rows, plan, left_out, command)
-    files.write_bytes(out / "leaderboard.md", board.encode())
+    board = files.write_text(out / "leaderboard.md", _markdown(rows, plan, left_out, command))
     display.save_leaderboard(out / "leaderboard.png", rows, _title(plan))
     for row in rows:
         _draw(out / row["classifier"], row)
     files.write_csv(out / "all_wrong.csv", ALL_WRONG_COLUMNS, _all_wrong(out, rows))
     return board
+
+
+def _merit(row: Row) -> float:
+    """What a row is sorted by: a test of one label has no UAR, but an accuracy."""
+    uar, accuracy = (row["figures"][name]["value"] for name in ("uar", "accuracy"))
+    return accuracy if uar is None else uar
 
 
 def _draw(folder: Path, row: Row) -> None:

@@ -3,7 +3,7 @@
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import soxr
 
 from voxsight import display
 from voxsight.base import files
+from voxsight.base.names import below_common_folder, distinct_names
 from voxsight.base.progress import progress
 from voxsight.evaluation.labelled import LabelledPrediction
 from voxsight.features.properties import (
@@ -21,7 +22,7 @@ from voxsight.features.properties import (
     properties_of_all,
 )
 from voxsight.metrics.bootstrap import difference_of_means
-from voxsight.sound.decoders import EXTENSIONS
+from voxsight.sound.folders import sound_files
 from voxsight.sound.pitch import HOP_S, track_f0
 from voxsight.sound.recording import Recording
 
@@ -29,33 +30,47 @@ RATE = 16_000  # of spectrograms, Hz
 LONGEST_S = 10.0  # drawn of a recording
 
 
-def mistake_name(prediction: LabelledPrediction) -> str:
-    """Path of the copy of a recording below the folder of mistakes, without its ending."""
-    name = f"{prediction.speaker}_{Path(prediction.path).stem}"
-    return f"{prediction.gender}/" + files.fitting_name(re.sub(r"[^\w.-]+", "_", name))
+def mistake_names(recordings: Iterable[tuple[str, str, str]]) -> dict[str, str]:
+    """Where the copies of recordings go below the folder of mistakes, if they are mistakes.
+
+    Parameters
+    ----------
+    recordings : iterable of (path, speaker, gender)
+        All that are assessed, so that the names do not depend on what is a mistake.
+
+    Returns
+    -------
+    dict of str to str
+        By path: folder and name, without an ending. No two are alike.
+    """
+    labelled = {path: (speaker, gender) for path, speaker, gender in recordings}
+    below = below_common_folder(list(labelled))
+    choices = [[f"{gender}/{_plain(f'{speaker}_{name}')}" for name in (
+                    Path(path).stem, os.path.splitext(whole)[0], whole)]
+               for (path, (speaker, gender)), whole in zip(labelled.items(), below)]
+    return dict(zip(labelled, distinct_names(choices)))
 
 
-def copy_mistake(prediction: LabelledPrediction, path: str | os.PathLike,
-                 folder: str | os.PathLike) -> Path:
+def copy_mistake(path: str | os.PathLike, folder: str | os.PathLike, name: str) -> Path:
     """Copy a recording or a picture into the folder of mistakes.
 
     Parameters
     ----------
-    prediction : LabelledPrediction
-        The mistake.
     path : str or os.PathLike
         What to copy.
     folder : str or os.PathLike
-        Folder of mistakes. The copy goes into a folder in it that is named after the label.
+        Folder of mistakes.
+    name : str
+        As `mistake_names` returns it.
 
     Returns
     -------
     Path
         The copy, without its ending.
     """
-    copy = Path(folder) / mistake_name(prediction)
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(path, f"{copy}{Path(path).suffix}")
+    copy = Path(folder) / name
+    with files.replacing(f"{copy}{Path(path).suffix}") as temporary:
+        shutil.copyfile(path, temporary)
     return copy
 
 
@@ -118,10 +133,15 @@ def draw_mistakes(folder: str | os.PathLike, *, quiet: bool = False) -> int:
     int
         How many were drawn.
     """
-    copies = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in EXTENSIONS)
+    copies = [Path(path) for path in sound_files(folder)]
     for path in progress(copies, len(copies), desc="mistakes", unit="recording", quiet=quiet):
         _draw(path)
     return len(copies)
+
+
+def _plain(text: str) -> str:
+    """A file name that needs no escaping on a page."""
+    return re.sub(r"[^\w.-]+", "_", text)
 
 
 def _compared(values: np.ndarray, wrong: np.ndarray, speakers: Sequence[str]) -> dict[str, float]:
@@ -139,8 +159,8 @@ def _draw(path: Path) -> None:
     samples = soxr.resample(samples[: int(LONGEST_S * rate)], rate, RATE)
     f0 = track_f0(samples, RATE)
     pitch = "no pitch found" if np.isnan(properties.f0_hz) else f"pitch {properties.f0_hz:.0f} Hz"
-    title = (f"{path.stem}, labelled {path.parent.name}\n{pitch}, {properties.duration_s:.2f} s, "
-             f"{properties.speech_share:.0%} speech, "
+    title = (f"{display.legible(path.stem, 60)}, labelled {path.parent.name}\n"
+             f"{pitch}, {properties.duration_s:.2f} s, {properties.speech_share:.0%} speech, "
              f"pauses {-properties.noise_db:.0f} dB below speech")
     display.save_spectrogram(path.with_suffix(".png"), samples, RATE, np.arange(len(f0)) * HOP_S,
                              f0, title)

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from voxsight.answer.picture_model import PictureModel
-from voxsight.base.processes import available_cores
+from voxsight.base.parallel.processes import available_cores
+from voxsight.base.parallel.workers import ordered_map
 from voxsight.base.progress import progress
-from voxsight.base.workers import ordered_map
 from voxsight.classifiers import Classifier, Examples, Options, probabilities, register
 from voxsight.corpora.utterance import Utterance
 from voxsight.errors import UsageError

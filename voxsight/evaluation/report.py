@@ -13,9 +13,10 @@ from voxsight import display
 from voxsight.base import files
 from voxsight.base.tables import interval, markdown_table
 from voxsight.display.pages import render
+from voxsight.errors import UsageError
 from voxsight.evaluation.grouping import group_figures, leak_report, overall_figures
 from voxsight.evaluation.labelled import COLUMNS, LabelledPrediction
-from voxsight.evaluation.mistakes import mistake_name
+from voxsight.evaluation.mistakes import mistake_names
 from voxsight.metrics.figures import reliability, roc
 from voxsight.network.folder import ClassifierConfig, ModelConfig
 
@@ -49,11 +50,22 @@ def write_report(predictions: Sequence[LabelledPrediction], out: str | os.PathLi
     -------
     dict
         The contents of ``metrics.json``.
+
+    Raises
+    ------
+    UsageError
+        If no recording has a probability.
     """
+    if all(prediction.p_female is None for prediction in predictions):
+        raise UsageError(f"{base}: found no recording that could be answered, expected some; "
+                         "check their paths, or name others")
     out = Path(out)
     groups = group_figures(predictions, by)
     metrics = {"command": command, "model": model, "speakers": leak_report(predictions, config),
-               "failed": sum(prediction.p_female is None for prediction in predictions),
+               "failed": sum(prediction.p_female is None and not prediction.missing
+                             for prediction in predictions),
+               "incomplete": sum(prediction.p_female is None and bool(prediction.missing)
+                                 for prediction in predictions),
                **overall_figures(predictions)}
     files.write_json(out / "metrics.json", metrics)
     files.write_csv(out / "by_group.csv", list(groups[0]) if groups else ["group"], groups)
@@ -63,9 +75,10 @@ def write_report(predictions: Sequence[LabelledPrediction], out: str | os.PathLi
     _write_predictions(out / "mistakes.csv", mistakes, base)
     _draw_plots(out, predictions, metrics)
     card = Card(metrics, groups, config)
-    files.write_bytes(out / "card.md", card.markdown().encode())
-    files.write_bytes(out / "card.html", card.html().encode())
-    write_mistakes_page(out / "mistakes", mistakes)
+    files.write_text(out / "card.md", card.markdown())
+    files.write_text(out / "card.html", card.html())
+    names = mistake_names((p.path, p.speaker, p.gender) for p in predictions)
+    write_mistakes_page(out / "mistakes", mistakes, names)
     return metrics
 
 
@@ -121,8 +134,11 @@ class Card:
     def introduction(self) -> list[str]:
         """What was measured, as paragraphs."""
         m = self._metrics
+        unread = f"{m['failed']} could not be read"
+        if m["incomplete"]:
+            unread += f", {m['incomplete']} lack more than a tenth and were left out"
         return [f"Model {m['model']}, {m['n']} recordings of {m['n_speakers']} speakers; "
-                f"{m['failed']} could not be read. {m['speakers'].capitalize()}.",
+                f"{unread}. {m['speakers'].capitalize()}.",
                 "Brackets hold 95 % intervals, bootstrapped over speakers. uar is the mean "
                 "recall of the two labels; ece the expected calibration error over 15 bins of "
                 "equal mass; coverage the answer rate, the fraction answered female or male.",
@@ -142,8 +158,8 @@ class Card:
         return render("card.html.j2", introduction=self.introduction, tables=list(self.tables))
 
 
-def write_mistakes_page(folder: str | os.PathLike,
-                        mistakes: Sequence[LabelledPrediction]) -> None:
+def write_mistakes_page(folder: str | os.PathLike, mistakes: Sequence[LabelledPrediction],
+                        names: Mapping[str, str]) -> None:
     """Write a page that plays each mistake, beside its picture and its heat map.
 
     Parameters
@@ -152,18 +168,21 @@ def write_mistakes_page(folder: str | os.PathLike,
         Folder that holds the copies of the mistakes.
     mistakes : list of LabelledPrediction
         Worst first.
+    names : mapping
+        Names of the copies by path, as `mistake_names` returns them.
     """
     note = f"{len(mistakes)} mistakes, worst first"
     if len(mistakes) > WORST:
         note += f"; the first {WORST} are shown, mistakes.csv lists all"
     content = render("mistakes.html.j2", note=f"{note}.",
-                     mistakes=[_on_page(mistake, Path(folder)) for mistake in mistakes[:WORST]])
-    files.write_bytes(Path(folder) / "index.html", content.encode())
+                     mistakes=[_on_page(mistake, Path(folder), names[mistake.path])
+                               for mistake in mistakes[:WORST]])
+    files.write_text(Path(folder) / "index.html", content)
 
 
-def _on_page(mistake: LabelledPrediction, folder: Path) -> dict[str, Any]:
+def _on_page(mistake: LabelledPrediction, folder: Path, copy: str) -> dict[str, Any]:
     """What the page shows of a mistake; sound and pictures only if they were copied."""
-    copy, name = mistake_name(mistake), Path(mistake.path).name
+    name = Path(mistake.path).name
     heading = (f"{name}: labelled {mistake.gender}, p(female) {mistake.p_female:.3f}, answered "
                f"{mistake.label}, speaker {mistake.speaker}")
     sound = f"{copy}{Path(mistake.path).suffix}"

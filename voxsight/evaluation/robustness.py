@@ -14,9 +14,9 @@ import numpy as np
 from voxsight.answer.opening import Model, open_model
 from voxsight.answer.prediction import NO_SPEECH
 from voxsight.base import files
+from voxsight.base.parallel.workers import ordered_map
 from voxsight.base.progress import progress
 from voxsight.base.tables import as_text, interval, markdown_table
-from voxsight.base.workers import ordered_map
 from voxsight.corpora.utterance import Utterance
 from voxsight.errors import RecordingError
 from voxsight.evaluation.assessment import (
@@ -118,8 +118,8 @@ def write_robustness(predictions: Mapping[str, Sequence[LabelledPrediction]],
     """
     conditions = robustness_figures(predictions)
     files.write_json(Path(out) / "robustness.json", {"command": command, "conditions": conditions})
-    files.write_bytes(Path(out) / "robustness.md",
-                      f"Made with\n\n    {command}\n\n{robustness_table(conditions)}".encode())
+    files.write_text(Path(out) / "robustness.md",
+                     f"Made with\n\n    {command}\n\n{robustness_table(conditions)}")
     files.write_csv(Path(out) / "predictions.csv", COLUMNS,
                     map(dataclasses.asdict, predictions[AS_RECORDED]))
     return conditions
@@ -174,8 +174,8 @@ def _mean(values: Iterable[float | None]) -> float | None:
 
 def _measurer(folder: ModelFolder, noise: str | os.PathLike | None, conditions: Sequence[str]
               ) -> Callable[[Utterance], list[LabelledPrediction]]:
-    return functools.partial(_measure, model=open_model(folder), noises=_read_noises(noise),
-                             conditions=conditions)
+    return functools.partial(_measure, model=open_model(folder, partial="refuse"),
+                             noises=_read_noises(noise), conditions=conditions)
 
 
 def _read_noises(folder: str | os.PathLike | None) -> Noises:

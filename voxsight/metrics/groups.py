@@ -33,16 +33,20 @@ def band(value: float | str | None, bands: Iterable[tuple[float, str]]) -> str:
     Returns
     -------
     str
-        `UNKNOWN` if the number is not known.
+        `UNKNOWN` if the number is not known, is none, or is beyond the bands.
 
     Examples
     --------
     >>> band("29", AGE_BANDS), band(130, PITCH_BANDS_HZ), band(None, AGE_BANDS)
     ('18 to 29', '130 to 165 Hz', 'not stated')
+    >>> band("thirties", AGE_BANDS), band("130", AGE_BANDS), band("-1", AGE_BANDS)
+    ('not stated', 'not stated', 'not stated')
     """
-    if value is None or value == "":
+    try:
+        number = float("nan" if value in (None, "") else value)
+    except ValueError:
         return UNKNOWN
-    return next(name for limit, name in bands if float(value) < limit)
+    return next((name for limit, name in bands if 0 <= number < limit), UNKNOWN)
 
 
 def unusual_pitch(gender: str, f0_hz: float | None) -> str:

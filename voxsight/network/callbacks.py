@@ -1,12 +1,15 @@
-"""fastai callbacks: a progress bar, and bfloat16."""
+"""fastai callbacks: a progress bar, an end to trainings that diverge, and bfloat16."""
+
+import math
 
 import torch
-from fastai.callback.core import Callback
-from tqdm import tqdm
+from fastai.callback.core import Callback, CancelFitException
+
+from voxsight.base.progress import progress
 
 
 class ProgressBar(Callback):
-    """One tqdm bar per phase, on stderr.
+    """One bar per phase; see `progress`.
 
     Parameters
     ----------
@@ -22,7 +25,7 @@ class ProgressBar(Callback):
     def before_fit(self) -> None:
         """Open the bar."""
         batches = self.n_epoch * len(self.dls.train)
-        self.bar = tqdm(total=batches, desc="training", unit="batch", disable=self.quiet)
+        self.bar = progress(None, batches, desc="training", unit="batch", quiet=self.quiet)
 
     def after_batch(self) -> None:
         """Count a training batch."""
@@ -41,6 +44,30 @@ class ProgressBar(Callback):
     def after_fit(self) -> None:
         """Close the bar."""
         self.bar.close()
+
+
+class FiniteLosses(Callback):
+    """Stops a training at the first epoch whose loss is NaN or infinite: it learns no more.
+
+    Attributes
+    ----------
+    diverged : str
+        What was found, once it has stopped a training.
+    """
+
+    order = 70  # after Recorder, and before the state of the epoch is stored
+    diverged = ""
+
+    def after_epoch(self) -> None:
+        """Stop unless both losses of this epoch are finite."""
+        names, log = self.recorder.metric_names, self.recorder.log
+        if len(log) < len(names):  # an epoch that a resumed training skips
+            return
+        train, valid = (log[names.index(name)] for name in ("train_loss", "valid_loss"))
+        if not (math.isfinite(train) and math.isfinite(valid)):
+            self.diverged = (f"training loss {train:g} and validation loss {valid:g} in epoch "
+                             f"{self.epoch + 1}")
+            raise CancelFitException  # fastai would put words before those of another error
 
 
 class Bfloat16(Callback):

@@ -80,7 +80,7 @@ def put_into_card(folder: str | os.PathLike, title: str, assessment: str) -> Non
         before, _, old_section = card.partition(heading)
         card = before + old_section[old_section.index("\n## ") + 1:]
     before, meaning, after = card.partition(MEANING)
-    files.write_bytes(path, f"{before}{section}\n{meaning}{after}".encode())
+    files.write_text(path, f"{before}{section}\n{meaning}{after}")
 
 
 def _description(config: ModelConfig) -> str:

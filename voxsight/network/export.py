@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxsight.base import files
+from voxsight.base.streams import is_stream
 from voxsight.corpora.utterance import LABELS
 from voxsight.errors import UsageError
 from voxsight.network.folder import CARD, GRAPH, WEIGHTS, ModelConfig, ModelFolder, load_weights
+from voxsight.sound.folders import check_is_no_recording
 
 if TYPE_CHECKING:
     import torch
@@ -46,17 +48,18 @@ def export(model: ModelFolder | str | os.PathLike, kind: str,
     Raises
     ------
     UsageError
-        If the model is missing or not a picture network, or `out` is a folder where a file is
-        to be written, or the other way round.
+        If the model is missing or not a picture network, or `out` is a recording, or a folder
+        where a file is to be written, or the other way round.
     """
     opened = ModelFolder.of(model)
     folder, config = opened.path, opened.picture_config
     opened.check_files()
     ending = ".onnx" if kind == "onnx" else f"_{kind}"
     out = Path(out or f"{folder}{ending}")
-    if (kind == "onnx" and out.is_dir()) or (kind != "onnx" and out.is_file()):
-        raise UsageError(f"--out {out}: found a {'folder' if out.is_dir() else 'file'}, expected "
-                         f"to write a {'file' if kind == 'onnx' else 'folder'}; name another")
+    if kind == "onnx" and not is_stream(out):
+        check_is_no_recording(str(out), "--out")
+    if kind != "onnx" and out.exists() and not out.is_dir():
+        raise UsageError(f"--out {out}: found a file, expected to write a folder; name another")
     _WRITERS[kind](folder, config, out)
     return out
 
@@ -160,7 +163,7 @@ def _write_huggingface(folder: Path, config: ModelConfig, out: Path) -> None:
     stored = json.loads((out / "config.json").read_text())
     files.write_json(out / "config.json", stored | {"voxsight": config.to_dict()})
     card = (folder / CARD).read_text(encoding="utf-8") if (folder / CARD).is_file() else ""
-    files.write_bytes(out / "README.md", _hub_card(folder.name, config, card).encode())
+    files.write_text(out / "README.md", _hub_card(folder.name, config, card))
 
 
 def _hub_card(name: str, config: ModelConfig, text: str) -> str:

@@ -15,24 +15,20 @@ import functools
 import io
 import math
 import os
-import warnings
 from collections.abc import Iterator
 
 import numpy as np
 import torch
+from fastai.callback.core import Callback
+from fastai.callback.tracker import EarlyStoppingCallback, ReduceLROnPlateau, TrackerCallback
+from fastai.data.core import DataLoaders
+from fastai.learner import AvgLoss, Learner, Recorder
+from fastai.optimizer import Adam
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.data import DataLoader, Sampler, TensorDataset
 
 from voxsight.errors import UsageError
-
-with warnings.catch_warnings():  # fastai calls torch.jit.script, which torch says is deprecated
-    warnings.simplefilter("ignore", FutureWarning)
-    from fastai.callback.core import Callback
-    from fastai.callback.tracker import EarlyStoppingCallback, ReduceLROnPlateau, TrackerCallback
-    from fastai.data.core import DataLoaders
-    from fastai.learner import AvgLoss, Learner, Recorder
-    from fastai.optimizer import Adam
 
 VALID_BATCH = 256  # examples given to the network at once; bounds the memory, not the result
 _ADAM = functools.partial(Adam, mom=0.9, sqr_mom=0.999, eps=1e-8)

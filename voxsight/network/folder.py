@@ -120,13 +120,20 @@ def save_model(folder: str | os.PathLike, state: Mapping[str, np.ndarray], confi
         A row per epoch.
     card : str, optional
         Markdown of the model card.
+
+    Raises
+    ------
+    UsageError
+        If a tensor is not finite, or float16 cannot hold it.
     """
     from safetensors.numpy import save_file
 
     from voxsight.network.graphs import build_attribution_graph, build_graph
 
     folder = Path(folder)
-    half = {name: np.ascontiguousarray(tensor, np.float16) for name, tensor in state.items()}
+    with np.errstate(over="ignore"):
+        half = {name: np.ascontiguousarray(tensor, np.float16) for name, tensor in state.items()}
+    check_finite(half, folder, " of at most 65504 (float16); train with a smaller --lr")
     with files.replacing(folder / WEIGHTS) as temporary:
         save_file(half, temporary, metadata={"format": "pt"})
     for name, build in ((GRAPH, build_graph), (ATTRIBUTION_GRAPH, build_attribution_graph)):
@@ -134,7 +141,7 @@ def save_model(folder: str | os.PathLike, state: Mapping[str, np.ndarray], confi
     if history:
         files.write_csv(folder / HISTORY, list(history[0]), history)
     if card:
-        files.write_bytes(folder / CARD, card.encode())
+        files.write_text(folder / CARD, card)
     checksums.write_checksummed_json(folder / CONFIG, config.to_dict(),
                                      (WEIGHTS, GRAPH, ATTRIBUTION_GRAPH))
 
@@ -239,7 +246,7 @@ def load_weights(path: str | os.PathLike) -> dict[str, np.ndarray]:
     Raises
     ------
     UsageError
-        If there is no such file or it is not in the safetensors format.
+        If there is no such file, it is not in the safetensors format, or a tensor is not finite.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
@@ -249,10 +256,21 @@ def load_weights(path: str | os.PathLike) -> dict[str, np.ndarray]:
         place = next((found for found in _shipped_places(place) if found.exists()), place)
     place = place / WEIGHTS if place.is_dir() else place
     try:
-        return {name: tensor.astype(np.float32) for name, tensor in load_file(place).items()}
+        tensors = {name: tensor.astype(np.float32) for name, tensor in load_file(place).items()}
     except (OSError, SafetensorError) as error:
         raise UsageError(f"{place}: no weights in the safetensors format ({error}); name a "
                          ".safetensors file or a voxsight model folder") from error
+    check_finite(tensors, place, "; train again or name other weights")
+    return tensors
+
+
+def check_finite(tensors: Mapping[str, np.ndarray], place: str | os.PathLike,
+                 expected: str) -> None:
+    """Raise UsageError if a tensor holds NaN or infinity: its answers would be NaN."""
+    for name, tensor in tensors.items():
+        if not np.isfinite(tensor).all():
+            raise UsageError(f"{place}: found weights that are NaN or infinite ({name}), expected "
+                             f"finite ones{expected}")
 
 
 def _config_of(values: dict[str, Any]) -> "ModelConfig | ClassifierConfig":

@@ -21,13 +21,14 @@ from fastai.vision.learner import vision_learner
 from torch.nn.functional import cosine_similarity, log_softmax
 
 from voxsight.corpora.utterance import LABELS
+from voxsight.errors import UsageError
 from voxsight.network.architecture import (
     initial_weights,
     linear_head,
     load_into,
     set_last_stride,
 )
-from voxsight.network.callbacks import Bfloat16, ProgressBar
+from voxsight.network.callbacks import Bfloat16, FiniteLosses, ProgressBar
 from voxsight.network.distributed import is_first, processes
 from voxsight.network.folder import Architecture
 from voxsight.network.resuming import Epochs
@@ -83,6 +84,15 @@ class TrainConfig:
     batch: int = 64
     row_jitter: float = 0.0
     teacher: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raise UsageError if nothing could be learnt with these settings."""
+        if min(self.epochs, self.head_epochs) < 0 or not (self.lr is None or self.lr > 0):
+            raise UsageError(f"found --epochs {self.epochs}, --head-epochs {self.head_epochs} and "
+                             f"--lr {self.lr}, expected no negative epochs and a rate above 0")
+        if not self.epochs + self.head_epochs and self.weights in ("imagenet", "none"):
+            raise UsageError(f"found no epochs with --weights {self.weights}, expected some, since "
+                             "its head knows no labels yet; give --epochs or --head-epochs")
 
 
 def make_learner(pictures: Sequence[Picture], valid: np.ndarray, size: tuple[int, int],
@@ -148,18 +158,27 @@ def fit(learn: Learner, config: TrainConfig, epochs: Epochs | None = None) -> li
     -------
     list of dict
         A row per epoch: ``epoch, phase, train_loss, valid_loss, accuracy``.
+
+    Raises
+    ------
+    UsageError
+        At the first epoch whose loss is NaN or infinite.
     """
     lr = config.lr or 2e-3
     # Pretrained filters change less the earlier they are. Without them all layers learn alike.
     rates = lr if config.weights == "none" else slice(lr / 100, lr / 2)
     epochs = epochs or Epochs(config.seed)
-    learn.add_cb(epochs)
+    losses = FiniteLosses()
+    learn.add_cbs([epochs, losses])
     if config.head_epochs:
         learn.freeze()
         _fit_phase(learn, epochs, "head", config.head_epochs, lr)
-    if config.epochs:
+    if config.epochs and not losses.diverged:
         learn.unfreeze()
         _fit_phase(learn, epochs, "everything", config.epochs, rates)
+    if losses.diverged:
+        raise UsageError(f"--lr {lr:g}: the training diverged, found {losses.diverged}, expected "
+                         f"finite losses; train with a smaller --lr, such as {lr / 10:g}")
     return epochs.rows
 
 

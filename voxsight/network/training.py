@@ -100,6 +100,8 @@ def train(dataset: str | os.PathLike, out: str | os.PathLike, config: TrainConfi
 def _train(dataset: str | os.PathLike, out: str | os.PathLike, config: TrainConfig,
            argv: Sequence[str], quiet: bool) -> ModelConfig | None:
     all_pictures, recipe = read_dataset(dataset)
+    splits.check_labels([p.speaker for p in all_pictures], [p.gender for p in all_pictures],
+                        "pictures")
     if config.teacher is None:
         all_pictures = [p for p in all_pictures if p.gender != UNLABELLED]
     pictures, valid = split_pictures(all_pictures, config.split, config.valid, config.seed)

@@ -18,6 +18,7 @@ from voxsight.base.files import replacing
 from voxsight.corpora.utterance import UNLABELLED
 from voxsight.errors import UsageError
 from voxsight.metrics.calibration import Calibration, fit_calibration
+from voxsight.network.folder import check_finite
 
 if TYPE_CHECKING:
     from voxsight.pictures.dataset import Picture
@@ -110,13 +111,20 @@ def save_voice_head(folder: str | os.PathLike, head: VoiceHead) -> None:
     ----------
     folder : str or os.PathLike
     head : VoiceHead
+
+    Raises
+    ------
+    UsageError
+        If a weight is not finite.
     """
     from safetensors.numpy import save_file
 
     name = HEAD_WEIGHTS.format(encoder=head.encoder)
+    tensors = {"weight": np.asarray(head.weights, np.float32),
+               "bias": np.array([head.bias], np.float32)}
+    check_finite(tensors, Path(folder) / name, "; look at the embeddings it was fitted to")
     with replacing(Path(folder) / name) as temporary:
-        save_file({"weight": np.asarray(head.weights, np.float32),
-                   "bias": np.array([head.bias], np.float32)}, temporary)
+        save_file(tensors, temporary)
     config = {"encoder": head.encoder, "share": VOICE_WEIGHT,
               "calibration": dataclasses.asdict(head.calibration)}
     write_checksummed_json(Path(folder) / HEAD_CONFIG.format(encoder=head.encoder), config, (name,))

@@ -9,6 +9,7 @@ import numpy as np
 
 from voxsight import display
 from voxsight.base import files
+from voxsight.corpora.splits import check_labels
 from voxsight.corpora.utterance import Utterance
 from voxsight.display.pages import render
 from voxsight.errors import RecordingError, UsageError
@@ -67,8 +68,9 @@ def analyse(utterances: Sequence[Utterance], out: str | os.PathLike, *, seconds:
     Raises
     ------
     UsageError
-        If no recording could be read.
+        If no recording could be read, or a label has fewer than two speakers.
     """
+    check_labels([u.voice for u in utterances], [u.gender for u in utterances], fewest=2)
     table, failures = _described(utterances, seconds, cache, jobs, quiet)
     tables = {"features": features.correlations(table), "outliers": features.outliers(table),
               "normalisations": features.normalisation_effects(table),
@@ -79,7 +81,7 @@ def analyse(utterances: Sequence[Utterance], out: str | os.PathLike, *, seconds:
         files.write_csv(folder / f"{name}.csv", list(rows[0]) if rows else ["nothing"],
                         [{key: _rounded(value) for key, value in row.items()} for row in rows])
     _draw(folder, table, tables)
-    files.write_bytes(folder / "index.html", _page(table, tables, command).encode())
+    files.write_text(folder / "index.html", _page(table, tables, command))
     return tables, failures
 
 
@@ -97,7 +99,9 @@ def _described(utterances: Sequence[Utterance], seconds: float, cache: str | os.
             read.append(utterance)
             described.append(result[0])
     if not read:
-        raise UsageError("found no recording that could be read, expected some; name others")
+        raise UsageError(f"{failures[0]}; so are the others")
+    check_labels([u.voice for u in read], [u.gender for u in read],
+                 "recordings that could be read", fewest=2)
     return feature_table(read, described), failures
 
 

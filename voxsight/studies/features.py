@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from voxsight.corpora.utterance import Utterance
+from voxsight.corpora.utterance import Utterance, plausible_age
 from voxsight.features.acoustic import SUMMARIES, statistics_names, summaries
 from voxsight.features.properties import NAMES
 from voxsight.metrics.bootstrap import speaker_draws
@@ -217,7 +217,7 @@ def pitch_groups(table: FeatureTable) -> list[dict[str, Any]]:
     members = defaultdict(list)
     for i, u in enumerate(table.utterances):
         if not np.isnan(f0[i]):
-            members[u.gender, band(u.age, AGE_BANDS)].append(i)
+            members[u.gender, band(plausible_age(u.age), AGE_BANDS)].append(i)
     return [{"gender": gender, "age": age, "n": len(indices),
              "n_speakers": len({table.speakers[i] for i in indices}),
              "median_hz": np.median(f0[indices]), "p10_hz": np.percentile(f0[indices], 10),

@@ -76,7 +76,7 @@ def write_projection(out: str | os.PathLike, rows: Sequence[Mapping[str, Any]],
     display.save_projection(folder / "projection.png", points, labels, mistakes, title)
     page = render("projection.html.j2", description=title, views=list(points),
                   columns=list(columns), recordings=_recordings(folder, rows, points, columns))
-    files.write_bytes(folder / "projection.html", page.encode())
+    files.write_text(folder / "projection.html", page)
 
 
 def rare_as_others(values: Sequence[Any]) -> list[str]:
@@ -124,7 +124,7 @@ def _recordings(folder: Path, rows: Sequence[Mapping[str, Any]],
 
 def _sound_url(row: Mapping[str, Any], folder: Path) -> str:
     """URL of a recording relative to the page, with the part that is played."""
-    url = quote(os.path.relpath(row["path"], folder).replace(os.sep, "/"))
+    url = quote(os.fsencode(os.path.relpath(row["path"], folder).replace(os.sep, "/")))
     if "part" not in row:
         return url
     start_s, end_s = row["part"]

@@ -1,6 +1,7 @@
 """Speaker classification and clustering of a corpus: figures, tables and plots in a folder."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,9 @@ def classify_speakers(utterances: Sequence[Utterance], features: str, out: str |
     """
     if len({(u.corpus, u.speaker) for u in utterances}) < MIN_SPEAKERS:
         raise UsageError("found fewer than three speakers, expected three at least; name more")
+    if max(Counter(u.voice for u in utterances).values()) < 2:
+        raise UsageError("found one recording of each speaker, expected two of some at least, to "
+                         "test on one; name more recordings")
 
     def pieces_of(seconds: float, first_only: bool) -> Pieces:
         chunks, values = embed_chunks(utterances, features, seconds, folder, options=options,
@@ -90,7 +94,7 @@ def classify_speakers(utterances: Sequence[Utterance], features: str, out: str |
                "confusions": _confusions(place, pieces, train, test, seed),
                "clusters": _clusters(place, pieces, features)}
     files.write_json(place / "figures.json", results)
-    files.write_bytes(place / "report.md", _markdown(results).encode())
+    files.write_text(place / "report.md", _markdown(results))
     return results
 
 
@@ -158,6 +162,12 @@ def _error_rate(pieces: Pieces) -> dict[str, Any]:
     """Equal error rate of "the same speaker?" over pairs of recordings, with its interval."""
     recordings, values = verification.mean_by_recording(pieces.values, pieces.paths)
     names = _speakers_of(recordings, pieces)
+    counts = np.unique(names, return_counts=True)[1]
+    if counts.max() < 2 or len(counts) < 2:  # only pairs of one kind, or none
+        pairs = len(names) * (len(names) - 1) // 2
+        return {"value": None, "low": None, "high": None,
+                "pairs_same": pairs if len(counts) < 2 else 0,
+                "pairs_different": 0 if len(counts) < 2 else pairs}
     rate, same, different = verification.equal_error_rate(values, names)
     rng, rates = np.random.default_rng(0), []
     all_speakers = np.unique(names)
