@@ -19,7 +19,8 @@ MY_WAVS = ROOT / "my_wavs"
 # UMAP takes half a minute to be compiled; those that draw with it share a worker.
 draws_umap = pytest.mark.xdist_group("umap")
 # Whoever asks for one of these starts processes, or trains.
-SLOW_FIXTURES = {"process", "chromium", "microphone", "machines", "server", "wheel", "trained"}
+SLOW_FIXTURES = {"process", "bound", "chromium", "microphone", "machines", "server", "wheel",
+                 "trained"}
 
 # Two processes that compile the same function at once can leave numba's cache such that
 # whatever loads it crashes (seen with librosa.pyin); so a cache for each worker.
@@ -96,6 +97,23 @@ def process():
         return subprocess.run(
             [sys.executable, ROOT / "scripts" / f"{name}.py", *map(str, args)],
             cwd=cwd, capture_output=True, text=True, env={**os.environ, **environment})
+
+    return run
+
+
+@pytest.fixture
+def bound(process):
+    """As `process`, of one whom permissions bind; root included, whom they do not bind."""
+    if os.getuid():
+        return process
+    drop = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+    if not shutil.which("setpriv") or subprocess.run([*drop, "true"]).returncode:
+        pytest.skip("setpriv cannot take privileges from root here")
+
+    def run(name, *args, cwd=ROOT):
+        return subprocess.run(
+            [*drop, sys.executable, ROOT / "scripts" / f"{name}.py", *map(str, args)],
+            cwd=cwd, capture_output=True, text=True)
 
     return run
 

@@ -14,6 +14,10 @@ from importlib.metadata import PackageNotFoundError, version
 
 import lazy_loader
 
+from voxsight.base.environment import prepare_environment
+
+# Here, since whatever of this package is used first, in whatever process, imports this first.
+prepare_environment()
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 try:

@@ -25,6 +25,8 @@ sys.addaudithook(_watch)  # for good; Python takes none back
 def opened(monkeypatch, tmp_path):
     """Run a command in this process; how often each recording was opened."""
     monkeypatch.chdir(tmp_path)
+    # Decoded here, where it is seen.
+    monkeypatch.setattr("voxsight.sound.recording.is_worker", lambda: True)
 
     def run(name, *args):
         global OPENED

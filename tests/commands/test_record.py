@@ -1,6 +1,7 @@
 import contextlib
 import os
 import queue
+import re
 import shutil
 import signal
 import subprocess
@@ -101,7 +102,8 @@ def test_live_answers_run_along_until_ctrl_c(microphone, woman, tmp_path):
         after, _ = running.communicate()
     assert running.returncode == 0
     assert all("-100 dB  no_speech" in line for line in before)
-    assert before[-1].endswith(" .....\n"), "a mark for each third of a second"
+    # A mark for each third of a second; a busy machine skips steps, and more time has passed.
+    assert re.search(r" \.{5,}( *\.+)*\n$", before[-1])
     assert " female " in during[-1] and during[-1].endswith("9\n")
     assert during[-1].startswith("[####")
     assert after.splitlines()[-1] == str(out)
@@ -128,6 +130,21 @@ def test_what_was_heard_is_kept_when_the_device_goes(microphone, tmp_path):
         suspend("0")
     assert running.returncode == 2 and "found no sound from the input device" in errors
     assert soundfile.info(tmp_path / "heard.wav").duration >= 1.0
+
+
+@pytest.mark.audio_device
+@pytest.mark.xdist_group("microphone")
+@pytest.mark.parametrize("length", [[], ["--seconds", "2"]])
+def test_live_answers_end_with_their_reader_unless_a_file_is_to_be_finished(
+        microphone, tmp_path, length):
+    running = subprocess.Popen([*LIVE, "--out", tmp_path / "heard.wav", *length], text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    running.stdout.readline()
+    running.stdout.close()
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode == 0 and "Traceback" not in errors
+    lasted = soundfile.info(tmp_path / "heard.wav").duration
+    assert lasted >= 2 if length else lasted > 0
 
 
 @pytest.mark.audio_device
@@ -186,6 +203,15 @@ def test_without_a_microphone(process, tmp_path):
     assert done.returncode == 2
     assert "microphone" in done.stderr or "PortAudio" in done.stderr
     assert "Traceback" not in done.stderr and not (tmp_path / "a.wav").exists()
+
+
+def test_ctrl_d_stops_as_ctrl_c_does(tmp_path):
+    ours, theirs = os.openpty()
+    os.write(ours, b"\x04")
+    done = subprocess.run([sys.executable, ROOT / "scripts/record_wav.py", "--out",
+                           tmp_path / "a.wav"], stdin=theirs, capture_output=True, text=True)
+    os.close(ours), os.close(theirs)
+    assert done.returncode == 130 and done.stderr.startswith("stopped")
 
 
 def test_without_portaudio(process, tmp_path):

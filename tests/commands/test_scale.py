@@ -19,7 +19,8 @@ from test_conversion import contents
 from test_survival import rows_so_far
 from test_workers import make
 
-from voxsight.base import cluster, files, shards
+from voxsight.base import files
+from voxsight.base.parallel import cluster, shards
 from voxsight.corpora.reading import read_corpus
 from voxsight.errors import UsageError
 from voxsight.pictures import conversion, merging

@@ -70,6 +70,25 @@ def test_a_full_disk_loses_nothing(convert, script, voices, whole, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_full_disk_does_not_cost_a_finished_dataset(convert, script, voices, gendered_folder,
+                                                      tmp_path):
+    """A second corpus joins the first, whose rows are copied when the disk is full."""
+    assert script(*conversion(voices, tmp_path)).returncode == 0
+    done = (tmp_path / "mfc_dataset" / "manifest.csv").read_bytes()
+    another = gendered_folder(tmp_path / "another", speakers=2)
+    command = conversion(another, tmp_path)
+    process = subprocess.run(
+        [sys.executable, ROOT / "scripts" / f"{command[0]}.py", *command[1:]],
+        capture_output=True, preexec_fn=lambda: resource.setrlimit(
+            resource.RLIMIT_FSIZE, (len(done) // 2, len(done) // 2)))
+    assert process.returncode == 2 and b"Traceback" not in process.stderr
+    assert b".tmp-" not in process.stderr
+    assert script(*command).returncode == 0
+    joined = (tmp_path / "mfc_dataset" / "manifest.csv").read_bytes()
+    assert joined.startswith(done) and joined.count(b"\n") > done.count(b"\n")
+
+
+@pytest.mark.slow
 def test_a_folder_that_goes_while_it_is_written_to(convert, tmp_path):
     process = convert(tmp_path / "going")
     assert wait_until(lambda: rows_so_far(tmp_path / "going") > 4, process)
@@ -113,17 +132,22 @@ def answered(script, tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rows", [0, 2, 12, 18])
-def test_a_deployment_killed_at_any_moment(script, answered, tmp_path, rows):
-    """Its CSV is that of an uninterrupted one, byte for byte."""
+@pytest.mark.parametrize("moments", [[0], [18], [2, 2, 12], [6, 8]])
+def test_a_deployment_killed_at_any_moments(script, answered, tmp_path, moments):
+    """Its CSV is that of an uninterrupted one, byte for byte; no run loses rows of the others."""
     voices, whole = answered
     table, partial = tmp_path / "a.csv", tmp_path / "a.csv.partial"
-    args = (voices, "--quiet", "--csv", table)
-    process = subprocess.Popen([sys.executable, ROOT / "scripts/deploy_model.py", *args],
-                               stdout=subprocess.DEVNULL)
-    wait_until(lambda: partial.is_file() and partial.read_bytes().count(b"\n") >= rows, process)
-    process.kill()
-    process.wait()
+    args, before = (voices, "--quiet", "--csv", table), b""
+    for rows in moments:
+        process = subprocess.Popen([sys.executable, ROOT / "scripts/deploy_model.py", *args],
+                                   stdout=subprocess.DEVNULL)
+        wait_until(lambda n=rows: partial.is_file() and partial.read_bytes().count(b"\n") >= n,
+                   process)
+        process.kill()
+        process.wait()
+        kept = partial.read_bytes() if partial.is_file() else b""
+        assert kept.startswith(before)
+        before = kept[: kept.rfind(b"\n") + 1]
     assert script("deploy_model", *args).returncode == 0
     assert table.read_bytes() == whole
     assert not partial.exists()

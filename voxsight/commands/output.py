@@ -4,6 +4,8 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO
 
+from voxsight.base.texts import one_line
+
 if TYPE_CHECKING:
     from voxsight.answer.prediction import Prediction
 
@@ -23,9 +25,19 @@ def print_prediction(prediction: "Prediction") -> None:
         report(f"{prediction.path}: {prediction.error}")
         return
     probability = "" if prediction.p_female is None else f"{prediction.p_female:.3f}"
+    if prediction.label == "no_speech":  # of what is no voice it means nothing
+        probability = ""
     say(f"{prediction.label:9}  p_female {probability:5}  speech {prediction.speech_s:6.2f} s"
         f" of {prediction.duration_s:6.2f} s  {one_line(prediction.path)}"
         + (f"  ({prediction.reason})" if prediction.reason else ""), sys.stdout)
+    warn_of_missing(prediction)
+
+
+def warn_of_missing(prediction: "Prediction") -> None:
+    """One line on stderr if a part of the recording could not be heard."""
+    if prediction.missing:
+        report(f"{prediction.path}: missing: {prediction.missing}; the label is for the "
+               f"{prediction.heard_s:.2f} s that were heard")
 
 
 def report(error: object) -> None:
@@ -40,9 +52,3 @@ def say(line: str, file: TextIO) -> None:
     else:
         print(line, file=file)
     file.flush()
-
-
-def one_line(text: object) -> str:
-    """Text on one line, with what a terminal could not show written as escapes."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode()
-                   for c in str(text))

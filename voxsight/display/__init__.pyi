@@ -11,6 +11,7 @@ from .heat_maps import save_class_means as save_class_means
 from .heat_maps import save_faithfulness as save_faithfulness
 from .heat_maps import save_heat_map as save_heat_map
 from .heat_maps import save_sensitivity as save_sensitivity
+from .lettering import legible as legible
 from .projections import OTHERS as OTHERS
 from .projections import save_projection as save_projection
 from .speakers import save_clusters as save_clusters
@@ -19,6 +20,7 @@ from .spectrograms import save_spectrogram as save_spectrogram
 
 __all__ = [
     "OTHERS",
+    "legible",
     "save_boxes",
     "save_class_means",
     "save_clusters",

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from voxsight.corpora.utterance import LABELS
+from voxsight.display.lettering import legible, legible_lines
 from voxsight.display.saving import save
 
 BINS = 29
@@ -33,10 +34,10 @@ def save_distributions(path: str | os.PathLike,
     columns = min(columns, len(values))
     rows = -(-len(values) // columns)
     figure = Figure(figsize=(1.9 * columns, 0.7 + 1.5 * rows), layout="constrained")
-    figure.suptitle(title, fontsize="medium")
+    figure.suptitle(legible_lines(title), fontsize="medium")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis, (name, by_label) in zip(axes, values.items()):
-        axis.set_title(name, fontsize="x-small")
+        axis.set_title(legible(name), fontsize="x-small")
         axis.set_yticks([])
         axis.tick_params(labelsize=6)
         known = [side[~np.isnan(side)] for side in by_label]
@@ -70,8 +71,8 @@ def save_boxes(path: str | os.PathLike, values: Mapping[str, Mapping[str, np.nda
     for axis, (name, by_group) in zip(axes, values.items()):
         axis.boxplot(list(by_group.values()), orientation="horizontal", widths=0.6,
                      flierprops={"markersize": 2})
-        axis.set_yticks(range(1, groups + 1), list(by_group), fontsize="small")
-        axis.set_title(name, fontsize="small")
+        axis.set_yticks(range(1, groups + 1), [*map(legible, by_group)], fontsize="small")
+        axis.set_title(legible(name), fontsize="small")
         axis.tick_params(axis="x", labelsize=7)
     axes[0].invert_yaxis()  # all share it, and a second call would turn it back
     for axis in axes[len(values):]:

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from voxsight.display.lettering import legible, legible_lines
 from voxsight.display.saving import save
 from voxsight.metrics.bootstrap import wilson_interval
 
@@ -125,17 +126,17 @@ def save_leaderboard(path: str | os.PathLike, rows: Sequence[Mapping[str, Any]],
         values = [row["uar"].get(corpus, {}).get("value") for row in rows]
         axis.scatter([np.nan if value is None else value for value in values], positions, s=22,
                      marker=_MARKERS[number % len(_MARKERS)], color=f"C{number + 1}", alpha=0.6,
-                     label=corpus)
-    value, low, high = (np.array([row["figures"]["uar"][key] for row in rows])
+                     label=legible(corpus))
+    value, low, high = (np.array([row["figures"]["uar"][key] for row in rows], float)
                         for key in ("value", "low", "high"))
     axis.errorbar(value, positions, xerr=(value - low, high - value), color="black", fmt="|",
                   markersize=14, markeredgewidth=2, capsize=3, label="all recordings")
     axis.axvline(0.5, color="gray", linestyle=":")
-    axis.set_yticks(positions, [row["classifier"] for row in rows])
+    axis.set_yticks(positions, [legible(row["classifier"]) for row in rows])
     axis.set_ylim(len(rows) - 0.5, -0.5)  # the first row on top, and none on the frame
     axis.grid(axis="x", alpha=0.3)
     axis.set_xlabel("unweighted average recall, 95 % interval over speakers")
-    axis.set_title(textwrap.fill(title, 95), fontsize="small")
+    axis.set_title(textwrap.fill(legible_lines(title), 95), fontsize="small")
     figure.legend(loc="outside lower center", ncols=3, fontsize="small")
     save(figure, path)
 
@@ -186,10 +187,12 @@ def save_importance(path: str | os.PathLike, importance: Mapping[str, float], ti
     strongest = sorted(importance.items(), key=lambda pair: -pair[1])[:most]
     figure = Figure(figsize=(6.5, 1.2 + 0.24 * len(strongest)), layout="constrained")
     axis = figure.subplots()
-    axis.barh([name for name, _ in strongest], [value for _, value in strongest])
+    positions = range(len(strongest))
+    axis.barh(positions, [value for _, value in strongest])
+    axis.set_yticks(positions, [legible(name) for name, _ in strongest])
     axis.invert_yaxis()
     axis.set_xlabel("fraction of the gain")
-    axis.set_title(title, fontsize="medium")
+    axis.set_title(legible_lines(title), fontsize="medium")
     save(figure, path)
 
 
@@ -206,7 +209,7 @@ def save_intervals(path: str | os.PathLike, rows: Sequence[tuple[str, float, flo
     title : str
         Title of the figure.
     """
-    names = [name for name, *_ in rows]
+    names = [legible(name) for name, *_ in rows]
     value, low, high = np.array([numbers for _, *numbers in rows]).T
     figure = Figure(figsize=(7.5, 1.0 + 0.26 * len(rows)), layout="constrained")
     axis = figure.subplots()
@@ -218,10 +221,10 @@ def save_intervals(path: str | os.PathLike, rows: Sequence[tuple[str, float, flo
     axis.set_yticks(positions, names, fontsize="small")
     axis.invert_yaxis()
     axis.grid(axis="x", alpha=0.3)
-    axis.set_title(title, fontsize="small")
+    axis.set_title(legible_lines(title), fontsize="small")
     save(figure, path)
 
 
 def _wrapped(title: str, figure: Figure) -> str:
     """A title in lines that fit into the figure; matplotlib would cut it off."""
-    return textwrap.fill(title, int(figure.get_figwidth() * _CHARACTERS_PER_INCH))
+    return textwrap.fill(legible_lines(title), int(figure.get_figwidth() * _CHARACTERS_PER_INCH))

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from voxsight.answer.prediction import WindowPrediction
+from voxsight.display.lettering import legible, legible_lines
 from voxsight.display.saving import save
 from voxsight.pictures import cepstra
 from voxsight.pictures.recipe import Recipe
@@ -60,7 +61,7 @@ def save_heat_map(path: "AnyPath", windows: Sequence[WindowPrediction], heat: np
     width = 4.5 + 1.2 * (len(windows) - 1)
     figure = Figure(figsize=(2 * width, 1.2 + sum(heights)), layout="constrained")
     axes = figure.subplots(len(heights), 2, sharex=True, squeeze=False, height_ratios=heights)
-    figure.suptitle(title.encode("utf-8", "backslashreplace").decode(), parse_math=False)
+    figure.suptitle(legible_lines(title))
     for row, name in zip(axes, rows_above):
         draw = _draw_waveforms if name == "waveform" else _draw_spectrograms
         draw(row[0], windows, recipe, ())
@@ -266,7 +267,7 @@ def _draw_measure(axis: Axes, results: Sequence[Mapping[str, Any]], offset: floa
     value, low, high = (np.array([result[key] for _, result in known], float)
                         for key in ("value", "low", "high"))
     axis.errorbar(value, rows + offset, fmt="o", markersize=3, capsize=2,
-                  xerr=np.maximum([value - low, high - value], 0), label=corpus)
+                  xerr=np.maximum([value - low, high - value], 0), label=legible(corpus))
 
 
 def _label_profile(axis: Axes, height: int, recipe: Recipe) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from voxsight.display.lettering import legible, legible_lines
 from voxsight.display.saving import save
 
 OTHERS = "others"  # the value of points that are drawn in grey
@@ -31,7 +32,7 @@ def save_projection(path: str | os.PathLike, points: Mapping[str, np.ndarray],
         Title of the figure.
     """
     figure = Figure(figsize=(5.2 * len(labels), 0.8 + 4.4 * len(points)), layout="constrained")
-    figure.suptitle(title, fontsize="medium")
+    figure.suptitle(legible_lines(title), fontsize="medium")
     axes = figure.subplots(len(points), len(labels), squeeze=False)
     for row, (projection, xy) in zip(axes, points.items()):
         for axis, (name, values) in zip(row, labels.items()):
@@ -39,7 +40,7 @@ def save_projection(path: str | os.PathLike, points: Mapping[str, np.ndarray],
             axis.scatter(xy[mistakes, 0], xy[mistakes, 1], s=26, facecolors="none",
                          edgecolors="black", linewidths=0.8,
                          label="mistake" if mistakes.any() else None)
-            axis.set_title(f"{projection} by {name}", fontsize="medium")
+            axis.set_title(legible(f"{projection} by {name}"), fontsize="medium")
             axis.set_xticks([])
             axis.set_yticks([])
     for axis in axes[-1]:
@@ -52,5 +53,5 @@ def _draw_points(axis: Axes, xy: np.ndarray, values: Sequence[str]) -> None:
     names = sorted(set(values), key=lambda name: (name == OTHERS, name))
     for number, name in enumerate(names):
         members = np.array([value == name for value in values])
-        axis.scatter(xy[members, 0], xy[members, 1], s=9, alpha=0.7, linewidths=0, label=name,
-                     color="lightgray" if name == OTHERS else f"C{number}")
+        axis.scatter(xy[members, 0], xy[members, 1], s=9, alpha=0.7, linewidths=0,
+                     label=legible(name), color="lightgray" if name == OTHERS else f"C{number}")

@@ -6,6 +6,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from voxsight.base import files
+from voxsight.display.lettering import set_fonts
 
 if TYPE_CHECKING:
     from voxsight.base.files import AnyPath
@@ -15,5 +16,6 @@ DPI = 110
 
 def save(figure: Figure, path: "AnyPath") -> None:
     """Write a matplotlib figure as PNG, whole or not at all."""
+    set_fonts(figure)
     with files.replacing(path) as temporary:
         FigureCanvasAgg(figure).print_figure(temporary, dpi=DPI, format="png")

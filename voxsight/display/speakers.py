@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from voxsight.display.lettering import legible
 from voxsight.display.saving import save
 
 _AGREEMENTS = {"silhouette": "silhouette", "ari_speaker": "Rand index, speakers",
@@ -38,7 +39,7 @@ def save_speaker_confusions(path: str | os.PathLike, predicted: np.ndarray, trut
     border = sum(gender_of[name] == gender_of[names[0]] for name in names) - 0.5
     axis.axhline(border, color="gray", linewidth=0.8)
     axis.axvline(border, color="gray", linewidth=0.8)
-    without_corpus = [name.rpartition(":")[2] for name in names]
+    without_corpus = [legible(name.rpartition(":")[2], 24) for name in names]
     axis.set_xticks(range(len(names)), without_corpus, rotation=90, fontsize=6)
     axis.set_yticks(range(len(names)), without_corpus, fontsize=6)
     axis.set_xlabel("taken for")

@@ -5,6 +5,7 @@ import os
 import numpy as np
 from matplotlib.figure import Figure
 
+from voxsight.display.lettering import legible_lines
 from voxsight.display.saving import save
 
 N_FFT, OVERLAP = 512, 384  # samples
@@ -43,5 +44,5 @@ def save_spectrogram(path: str | os.PathLike, samples: np.ndarray, rate: int, ti
     axis.set_ylim(0, MAX_HZ)
     axis.set_xlabel("time (s)")
     axis.set_ylabel("frequency (Hz)")
-    axis.set_title(title, fontsize="small", parse_math=False)
+    axis.set_title(legible_lines(title), fontsize="small")
     save(figure, path)

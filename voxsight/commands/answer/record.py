@@ -48,8 +48,11 @@ def run(args: argparse.Namespace) -> int | None:
 def _list_devices() -> int:
     from voxsight.sound import microphone
 
-    for number, name, channels, rate in microphone.devices():
+    devices = microphone.devices()
+    for number, name, channels, rate in devices:
         print(f"{number}: {name}, {channels} channels, {rate} Hz")
+    if not devices:
+        print("no inputs found; connect a microphone", file=sys.stderr)
     return 0
 
 
@@ -71,10 +74,15 @@ def _record(args: argparse.Namespace, path: Path, device: int | str | None) -> i
     model = None
     if args.classify:  # opened before anybody speaks, so that a missing model loses nothing
         from voxsight.answer.opening import open_model
+        from voxsight.sound.decoding.process import start_ahead
 
+        start_ahead()
         model = open_model(args.model)
     if not args.yes and sys.stdin.isatty():
-        input(f"{seconds:g} s will be recorded to {path}; press Enter to start ")
+        try:
+            input(f"{seconds:g} s will be recorded to {path}; press Enter to start ")
+        except EOFError:  # Ctrl-D
+            raise KeyboardInterrupt from None
     take = microphone.record(path, seconds, args.rate, device)
     for warning in take.warnings:
         print(f"{path}: {warning}", file=sys.stderr)
@@ -93,14 +101,20 @@ def _live(args: argparse.Namespace, device: int | str | None) -> int:
     from collections import deque
 
     from voxsight.answer.live import BLOCKS, DIGITS, STEP_S, TRACE_S, Moment, listen, status_line
+    from voxsight.commands.streams import has_reader
     from voxsight.sound.microphone import level_warnings
 
     stop, terminal, peak = threading.Event(), sys.stdout.isatty(), 0.0
     moments: deque[Moment] = deque(maxlen=round(TRACE_S / STEP_S))
     signal.signal(signal.SIGINT, lambda *_: stop.set())  # so that the file is written whole
+
+    def stopped() -> bool:
+        # Without a reader only a file of a known length is left to be finished.
+        return stop.is_set() or not (has_reader(sys.stdout) or (args.out and args.seconds))
+
     marks = BLOCKS if (sys.stdout.encoding or "").lower().startswith("utf") else DIGITS
     for moment in listen(args.seconds, args.rate, device, model=args.model, out=args.out,
-                         stopped=stop.is_set):
+                         stopped=stopped):
         moments.append(moment)
         line = status_line(moments, marks, shutil.get_terminal_size().columns)
         print(f"\r{line}\x1b[K" if terminal else line, end="" if terminal else "\n", flush=True)

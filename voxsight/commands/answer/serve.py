@@ -6,9 +6,14 @@ holds the password or --no-auth.
 
 import argparse
 import ipaddress
+import os
+import socket
 import sys
+from typing import Any
 
-from voxsight.commands.arguments import port_number
+from voxsight.commands.arguments import output_folder, port_number
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -24,10 +29,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help="file whose first line is the password")
     parser.add_argument("--no-auth", action="store_true",
                         help="let in everybody who can reach the page")
-    parser.add_argument("--samples", default="my_wavs", metavar="DIR",
-                        help="folder of recordings that the page offers (%(default)s)")
-    parser.add_argument("--keep-in", default="my_wavs", metavar="DIR",
-                        help="folder for recordings that visitors keep (%(default)s)")
+    parser.add_argument("--name", action="append", default=[], metavar="HOST",
+                        help="name by which others reach the page, as in its address; may be "
+                             "given several times")
+    parser.add_argument("--behind-proxy", nargs="?", const="127.0.0.1,::1", metavar="ADDRESSES",
+                        help="a proxy at these addresses or networks, separated by commas, says "
+                             "who the client is and whether it came by TLS (%(const)s)")
+    parser.add_argument("--samples", metavar="DIR",
+                        help="folder of recordings that the page offers to everybody (default: "
+                             "the eight synthetic voices of my_wavs)")
+    parser.add_argument("--keep-in", type=output_folder, metavar="DIR",
+                        help="folder for recordings that visitors keep (default: kept_wavs, and "
+                             "none where others are let in)")
 
 
 def run(args: argparse.Namespace) -> int | None:
@@ -35,21 +48,64 @@ def run(args: argparse.Namespace) -> int | None:
     from voxsight.network.folder import ModelFolder
 
     credentials = _credentials(args)
-    local = _is_local(args.host)
+    keep_in = _keep_in(args)
     model = ModelFolder(args.model)
-    _ = model.picture_config  # refuses another classifier before the page takes its seconds
-    from voxsight.web.page import build_app, serve
+    _ = model.picture_config  # refuses another classifier before anything is loaded
+    from voxsight.web.application import build_app
+    from voxsight.web.limits import FOR_ONESELF, FOR_OTHERS
+    from voxsight.web.server import serve
 
-    hosts = ("localhost", "127.0.0.1", "::1", args.host) if local else None
-    app = build_app(model, hosts=hosts, credentials=credentials, samples=args.samples,
-                    keep_in=args.keep_in)
+    limits = FOR_ONESELF if _is_alone(args) else FOR_OTHERS
+    app = build_app(model, credentials=credentials, samples=args.samples, keep_in=keep_in,
+                    limits=limits, **_addresses(args, bool(credentials)))
 
     def ready(port: int) -> None:
-        print(f"http://{args.host}:{port}/", flush=True)
+        host = f"[{args.host}]" if ":" in args.host else args.host
+        print(f"http://{host}:{port}/", flush=True)
         print("Ctrl-C ends it", file=sys.stderr)
 
-    serve(app, args.host, args.port, ready)
+    serve(app, args.host, args.port, ready, limits=limits, proxies=_proxies(args))
     return None
+
+
+def _addresses(args: argparse.Namespace, has_password: bool) -> dict[str, Any]:
+    """The names that requests may be addressed to, so that no other site can pretend to be this.
+
+    Behind a password that no other site knows any name may lead here, unless some are named.
+    """
+    if _is_alone(args):
+        return {"hosts": [*LOOPBACK, args.host, *args.name]}
+    if has_password and not args.name:
+        return {"hosts": None}
+    return {"hosts": [*LOOPBACK, args.host, socket.gethostname(), *args.name],
+            "any_address": True}
+
+
+def _proxies(args: argparse.Namespace) -> list[str]:
+    from voxsight.errors import UsageError
+
+    proxies = [part.strip() for part in (args.behind_proxy or "").split(",") if part.strip()]
+    for proxy in proxies:
+        try:
+            ipaddress.ip_network(proxy)
+        except ValueError:
+            raise UsageError(f"--behind-proxy {proxy}: expected an address or a network such as "
+                             "10.0.0.0/8") from None
+    return proxies
+
+
+def _keep_in(args: argparse.Namespace) -> str | None:
+    """Where visitors keep recordings; never where the page takes its samples from."""
+    from voxsight.errors import UsageError
+
+    if args.keep_in is None:
+        return "kept_wavs" if _is_alone(args) else None
+    samples = args.samples or "my_wavs"
+    kept, offered = os.path.realpath(args.keep_in), os.path.realpath(samples)
+    if kept == offered or kept.startswith(offered + os.sep):
+        raise UsageError(f"--keep-in {args.keep_in}: found the folder of the samples, which "
+                         "everybody hears, expected another one")
+    return str(args.keep_in)
 
 
 def _credentials(args: argparse.Namespace) -> tuple[str, str] | None:
@@ -60,8 +116,9 @@ def _credentials(args: argparse.Namespace) -> tuple[str, str] | None:
         raise UsageError("found one of --user and --password-file, expected both; add the "
                          "other, or --no-auth in place of them")
     if not args.user:
-        if not _is_local(args.host) and not args.no_auth:
-            raise UsageError(f"--host {args.host}: others could reach it; add --user NAME "
+        if not _is_alone(args) and not args.no_auth:
+            flag = f"--host {args.host}" if not _is_local(args.host) else "--behind-proxy"
+            raise UsageError(f"{flag}: others could reach it; add --user NAME "
                              "--password-file FILE, or --no-auth to let anyone in")
         return None
     with open(args.password_file, encoding="utf-8") as file:
@@ -70,6 +127,11 @@ def _credentials(args: argparse.Namespace) -> tuple[str, str] | None:
         raise UsageError(f"{args.password_file}: expected a password in its first line, and a "
                          "user without a colon")
     return args.user, password
+
+
+def _is_alone(args: argparse.Namespace) -> bool:
+    """Whether only those at this machine reach the page."""
+    return _is_local(args.host) and args.behind_proxy is None
 
 
 def _is_local(host: str) -> bool:

@@ -11,10 +11,13 @@ from voxsight.commands.arguments import (
     add_encoder_flags,
     add_jobs,
     add_out,
+    add_seed,
     add_sources,
     encoder_options,
     fraction,
-    non_negative,
+    output_folder,
+    part,
+    positive,
     positive_integer,
 )
 from voxsight.commands.output import report
@@ -30,13 +33,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_out(parser, "results/classifiers")
     parser.add_argument("--split", default="speaker", metavar="speaker|random|...",
                         help="what validates, and without --test what is tested on (%(default)s)")
-    parser.add_argument("--valid", type=fraction, default=0.15, metavar="FRACTION",
+    parser.add_argument("--valid", type=part, default=0.15, metavar="FRACTION",
                         help="fraction that validates (%(default)s)")
-    parser.add_argument("--test-share", type=fraction, default=0.25, metavar="FRACTION",
+    parser.add_argument("--test-share", type=part, default=0.25, metavar="FRACTION",
                         help="fraction to test on, without --test (%(default)s)")
     parser.add_argument("--per-speaker", type=positive_integer, default=40, metavar="N",
                         help="most recordings of each speaker (%(default)s)")
-    parser.add_argument("--seconds", type=non_negative, default=2.0,
+    parser.add_argument("--seconds", type=positive, default=2.0,
                         help="length of the stretch of each recording that is used (%(default)s)")
     parser.add_argument("--windows", type=positive_integer, default=1, metavar="N",
                         help="most stretches of that length in each recording (%(default)s)")
@@ -50,16 +53,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hf-fine-tune", action="store_true",
                         help="fine-tune that model on this split")
     add_encoder_flags(parser)
-    parser.add_argument("--cache", default="features", metavar="DIR",
+    parser.add_argument("--cache", default="features", type=output_folder, metavar="DIR",
                         help="folder where features are stored (%(default)s)")
-    parser.add_argument("--seed", type=int, default=42, help="random seed (%(default)s)")
+    add_seed(parser)
     add_jobs(parser)
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
 
 
 def run(args: argparse.Namespace) -> int | None:
     """Compare the classifiers and print the board; 1 if some recordings could not be read."""
-    from voxsight.base.processes import prepare_process
+    from voxsight.base.parallel.processes import prepare_process
 
     prepare_process()
     from voxsight.classifiers import Options, find

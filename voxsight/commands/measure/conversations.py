@@ -7,7 +7,7 @@ from voxsight.commands.arguments import (
     add_model,
     add_out,
     add_sources,
-    non_negative,
+    positive,
     positive_integer,
 )
 
@@ -18,7 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_sources(parser)
     parser.add_argument("--noise", required=True, metavar="DIR",
                         help="folder with recordings of music and noise")
-    parser.add_argument("--minutes", type=non_negative, default=30.0,
+    parser.add_argument("--minutes", type=positive, default=30.0,
                         help="length of a conversation in minutes (%(default)s)")
     parser.add_argument("--without", metavar="SPEAKER", default="",
                         help="also build conversations without this speaker")
@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int | None:
     """Build and measure the conversations and print the figures."""
-    from voxsight.base.processes import prepare_process
+    from voxsight.base.parallel.processes import prepare_process
 
     prepare_process()
     from voxsight.corpora.reading import read_sources

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voxsight.commands.arguments import add_jobs, add_model, fraction
+from voxsight.commands.arguments import add_jobs, add_model, add_seed, output_folder, part
 from voxsight.commands.output import report
 from voxsight.corpora import LABELLED_KINDS
 from voxsight.evaluation import DEFAULT_GROUPS
@@ -33,12 +33,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help="LibriSpeech subset, or a value of the column corpus of a CSV")
     parser.add_argument("--split", metavar="speaker|random|fold:K|...",
                         help="of pictures, assess only the validation side of this split")
-    parser.add_argument("--valid", type=fraction, default=0.2, metavar="FRACTION",
+    parser.add_argument("--valid", type=part, default=0.2, metavar="FRACTION",
                         help="fraction that validates (%(default)s)")
-    parser.add_argument("--seed", type=int, default=42, help="seed of the split (%(default)s)")
+    add_seed(parser, "seed of the split")
     parser.add_argument("--by", default=",".join(DEFAULT_GROUPS), metavar="GROUP,...",
                         help="groups to measure one by one (%(default)s; also speaker)")
-    parser.add_argument("--out", metavar="results/NAME",
+    parser.add_argument("--out", type=output_folder, metavar="results/NAME",
                         help="folder for the results (default: results/ and the name of DATA)")
     parser.add_argument("--into-card", metavar="TITLE",
                         help="also put the card into the model's README.md, under this title")
@@ -48,7 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int | None:
     """Assess the model and print the card; 1 if some recordings could not be read."""
-    from voxsight.base.processes import prepare_process
+    from voxsight.base.parallel.processes import prepare_process
 
     prepare_process()
     from voxsight.evaluation.grouping import check_groups
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int | None:
     print(json.dumps(metrics) if args.json else card)
     print(f"{out}: card.md, card.html, metrics.json, plots and mistakes/index.html",
           file=sys.stderr)
-    return 1 if metrics["failed"] else 0
+    return 1 if metrics["failed"] or metrics["incomplete"] else 0
 
 
 def _predictions(args: argparse.Namespace, folder: "ModelFolder",

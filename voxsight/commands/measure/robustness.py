@@ -25,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int | None:
     """Measure the model and print the table; 1 if some recordings could not be read."""
-    from voxsight.base.processes import prepare_process
+    from voxsight.base.parallel.processes import prepare_process
 
     prepare_process()
     from voxsight.corpora.reading import read_sources

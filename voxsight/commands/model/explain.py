@@ -7,12 +7,11 @@ recordings, for a heat map of each and what it marks as a WAV. With --faithfulne
 
 import argparse
 import shlex
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from voxsight.commands.arguments import SOURCE, add_jobs, add_model, add_out, positive_integer
-from voxsight.commands.output import print_predictions, report
+from voxsight.commands.output import print_prediction, report
 from voxsight.explanation import LAYERS, METHODS
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int | None:
     """Explain or measure; 1 if some recordings could not be read."""
-    from voxsight.base.processes import prepare_process
+    from voxsight.base.parallel.processes import prepare_process
 
     prepare_process()
     from voxsight.network.folder import ModelFolder
@@ -115,11 +114,16 @@ def _method(args: argparse.Namespace) -> "Method":
 
 
 def _class_means(path: str, args: argparse.Namespace) -> None:
+    from voxsight.corpora.utterance import UNLABELLED
+    from voxsight.errors import UsageError
     from voxsight.explanation.class_means import class_means, write_class_means
     from voxsight.pictures.dataset import read_dataset
 
     pictures, recipe = read_dataset(path)
     unaltered = [picture for picture in pictures if not picture.augmentation]
+    if all(picture.gender == UNLABELLED for picture in unaltered):
+        raise UsageError(f"{path}: found unlabelled pictures only, expected some of female or male "
+                         "voices; name another folder")
     method = _method(args)
     means = class_means(args.model, unaltered, method=method, jobs=args.jobs, quiet=args.quiet)
     write_class_means(means, args.out, recipe, {"method": str(method),
@@ -130,10 +134,15 @@ def _class_means(path: str, args: argparse.Namespace) -> None:
 
 
 def _inspect(paths: Sequence[str], args: argparse.Namespace) -> int:
-    from voxsight.explanation.inspection import inspect
+    from voxsight.explanation.inspection import inspect, is_drawn
 
-    code = print_predictions(inspect(paths, args.model, args.out, sweeps=args.sweeps,
-                                     method=_method(args), quiet=args.quiet))
-    print(f"{args.out}: a picture and a WAV of what it marks for each recording",
-          file=sys.stderr)
-    return code
+    failed, drawn = False, 0
+    for prediction in inspect(paths, args.model, args.out, sweeps=args.sweeps,
+                              method=_method(args), quiet=args.quiet):
+        print_prediction(prediction)
+        failed, drawn = failed or bool(prediction.error), drawn + is_drawn(prediction)
+        if not (prediction.error or is_drawn(prediction)):
+            report(f"{prediction.path}: nothing was drawn, since there are only zeros in it")
+    if drawn:
+        report(f"{args.out}: a picture and a WAV of what it marks for each recording with sound")
+    return 1 if failed else 0

@@ -17,7 +17,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int | None:
     """Export the model and print where it is."""
+    from voxsight.base.streams import is_stdout
     from voxsight.network.export import export
 
-    print(export(args.model, args.to, args.out))
+    out = export(args.model, args.to, args.out)
+    if not is_stdout(out):
+        print(out)
     return None

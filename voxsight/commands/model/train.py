@@ -10,7 +10,17 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from voxsight.commands.arguments import fraction, non_negative, parse_size, positive_integer
+from voxsight.commands.arguments import (
+    add_seed,
+    fraction,
+    non_negative,
+    non_negative_integer,
+    output_folder,
+    parse_size,
+    part,
+    positive,
+    positive_integer,
+)
 from voxsight.encoders import TEACHERS
 from voxsight.network import ARCHITECTURES
 
@@ -18,7 +28,7 @@ from voxsight.network import ARCHITECTURES
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("dataset", metavar="DATASET", help="folder of pictures")
-    parser.add_argument("--out", default="models/mine", metavar="DIR",
+    parser.add_argument("--out", default="models/mine", type=output_folder, metavar="DIR",
                         help="model folder to write (%(default)s)")
     parser.add_argument("--arch", default="resnet34", choices=ARCHITECTURES,
                         help="architecture of the network (%(default)s)")
@@ -27,14 +37,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
                              "(%(default)s)")
     parser.add_argument("--split", default="speaker", metavar="speaker|random|fold:K|...",
                         help="what validates (%(default)s); also chapter, fold:K/N and paper:K")
-    parser.add_argument("--valid", type=fraction, default=0.2, metavar="FRACTION",
+    parser.add_argument("--valid", type=part, default=0.2, metavar="FRACTION",
                         help="fraction of the speakers held out for validation (%(default)s)")
-    parser.add_argument("--seed", type=int, default=42, help="random seed (%(default)s)")
-    parser.add_argument("--head-epochs", type=int, default=2, metavar="N",
+    add_seed(parser)
+    parser.add_argument("--head-epochs", type=non_negative_integer, default=2, metavar="N",
                         help="epochs with the body frozen (%(default)s)")
-    parser.add_argument("--epochs", type=int, default=1, metavar="N",
+    parser.add_argument("--epochs", type=non_negative_integer, default=1, metavar="N",
                         help="epochs of all layers (%(default)s)")
-    parser.add_argument("--lr", type=float, metavar="RATE", help="highest learning rate (2e-3)")
+    parser.add_argument("--lr", type=positive, metavar="RATE", help="highest learning rate (2e-3)")
     parser.add_argument("--batch", type=positive_integer, default=64, metavar="N",
                         help="pictures per step, of all processes together (%(default)s)")
     parser.add_argument("--size", type=parse_size, metavar="HxW",

@@ -5,6 +5,7 @@ Run it again after an interruption: it resumes where it stopped.
 
 import argparse
 
+from voxsight.commands.arguments import output_folder
 from voxsight.corpora import PUBLIC_CORPORA
 
 
@@ -13,7 +14,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("corpus", choices=PUBLIC_CORPORA)
     parser.add_argument("--subset", default="dev-clean", metavar="NAME",
                         help="subset of LibriSpeech (%(default)s)")
-    parser.add_argument("--out", default="corpora", metavar="DIR",
+    parser.add_argument("--out", default="corpora", type=output_folder, metavar="DIR",
                         help="folder to unpack into (%(default)s)")
     parser.add_argument("--site", metavar="URL", help="mirror to download from")
 

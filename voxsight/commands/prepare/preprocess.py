@@ -9,6 +9,7 @@ from voxsight.commands.arguments import (
     add_jobs,
     add_scale_flags,
     non_negative,
+    output_folder,
     parse_size,
     positive_integer,
 )
@@ -26,9 +27,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
                              "train_model.py --teacher")
     parser.add_argument("--recipe", default="voxsight", choices=RECIPE_NAMES,
                         help="settings of the pictures (%(default)s)")
-    parser.add_argument("--out", default="mfc_dataset", metavar="DIR",
+    parser.add_argument("--out", default="mfc_dataset", type=output_folder, metavar="DIR",
                         help="folder for the pictures, or a URL that fsspec supports (%(default)s)")
-    parser.add_argument("--maps", default="maps", metavar="DIR",
+    parser.add_argument("--maps", default="maps", type=output_folder, metavar="DIR",
                         help="folder for the maps (%(default)s)")
     parser.add_argument("--subset", metavar="NAME",
                         help="LibriSpeech subset, or a value of the column corpus of a CSV")
@@ -51,22 +52,38 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int | None:
     """Convert the corpus; 1 if some recordings could not be converted."""
-    from voxsight.base.processes import prepare_process
+    from voxsight.base.parallel.processes import prepare_process
 
     prepare_process()
     import dataclasses
+    from collections import Counter
     from pathlib import Path
 
-    from voxsight.base.shards import Shard
+    from voxsight.base.parallel.shards import Shard
     from voxsight.corpora.reading import read_corpus
+    from voxsight.errors import RecordingError
     from voxsight.pictures.conversion import convert
     from voxsight.pictures.recipe import RECIPES
+    from voxsight.sound.folders import Found, left_out_line, told
 
     recipe = RECIPES[args.recipe]
     if args.size:
         recipe = dataclasses.replace(recipe, height=args.size[0], width=args.size[1])
-    utterances = read_corpus(args.source, args.corpus, subset=args.subset,
-                             speakers=args.speakers, per_speaker=args.per_speaker)
+    left_out: Counter[str] = Counter()
+    unread: list[RecordingError] = []
+
+    def tell(found: Found) -> None:
+        left_out.update(found.left_out)
+        unread.extend(found.unread)
+        for error in found.unread:
+            report(error)
+
+    with told(tell):
+        utterances = read_corpus(args.source, args.corpus, subset=args.subset,
+                                 speakers=args.speakers, per_speaker=args.per_speaker)
+    # A published corpus has texts and tables of its own among its recordings.
+    if args.corpus == "folder" and (line := left_out_line(args.source, left_out)):
+        report(line)
     source = Path(args.source)
     root = source.parent if source.is_file() else source
     done = convert(utterances, recipe, args.out, args.maps, root=root,
@@ -74,6 +91,7 @@ def run(args: argparse.Namespace) -> int | None:
                    dask=args.dask, shard=args.shard and Shard(*args.shard), quiet=args.quiet)
     for failure in done.failures:
         report(failure)
+    failed = len(unread) + len(done.failures)
     print(f"{args.out}: {done.pictures} pictures; {done.recordings} recordings converted, "
-          f"{done.already_done} done before, {len(done.failures)} failed")
-    return 1 if done.failures else 0
+          f"{done.already_done} done before, {failed} failed")
+    return 1 if failed else 0

@@ -8,7 +8,8 @@ from voxsight.commands.arguments import (
     add_jobs,
     add_out,
     add_sources,
-    non_negative,
+    output_folder,
+    positive,
     positive_integer,
 )
 from voxsight.commands.output import report
@@ -18,12 +19,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     add_sources(parser)
     add_out(parser, "results/features")
-    parser.add_argument("--seconds", type=non_negative, default=2.0,
+    parser.add_argument("--seconds", type=positive, default=2.0,
                         help="length of the start of each recording that is described "
                              "(%(default)s)")
     parser.add_argument("--per-speaker", type=positive_integer, metavar="N",
                         help="use only so many recordings of each speaker")
-    parser.add_argument("--cache", default="features", metavar="DIR",
+    parser.add_argument("--cache", default="features", type=output_folder, metavar="DIR",
                         help="folder where features are stored (%(default)s)")
     add_jobs(parser)
     parser.add_argument("--json", action="store_true", help="print the tables as JSON")
@@ -31,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int | None:
     """Analyse the corpora and print a summary; 1 if some recordings could not be read."""
-    from voxsight.base.processes import prepare_process
+    from voxsight.base.parallel.processes import prepare_process
 
     prepare_process()
     from voxsight.corpora.reading import read_sources

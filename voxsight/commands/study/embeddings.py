@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from voxsight.commands.arguments import (
     add_encoder_flags,
     add_out,
+    add_seed,
     add_sources,
     encoder_options,
-    fraction,
+    part,
 )
 from voxsight.commands.output import report
 from voxsight.encoders import NETWORKS
@@ -40,11 +41,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_out(parser, "results/embeddings")
     parser.add_argument("--split", default="speaker", metavar="speaker|random|...",
                         help="what validates, and without --test what is tested on (%(default)s)")
-    parser.add_argument("--valid", type=fraction, default=0.15, metavar="FRACTION",
+    parser.add_argument("--valid", type=part, default=0.15, metavar="FRACTION",
                         help="fraction that validates (%(default)s)")
-    parser.add_argument("--test-share", type=fraction, default=0.25, metavar="FRACTION",
+    parser.add_argument("--test-share", type=part, default=0.25, metavar="FRACTION",
                         help="fraction to test on, without --test (%(default)s)")
-    parser.add_argument("--seed", type=int, default=42, help="random seed (%(default)s)")
+    add_seed(parser)
 
 
 def run(args: argparse.Namespace) -> int | None:

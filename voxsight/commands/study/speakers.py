@@ -8,9 +8,10 @@ from pathlib import Path
 from voxsight.commands.arguments import (
     add_encoder_flags,
     add_out,
+    add_seed,
     add_sources,
     encoder_options,
-    non_negative,
+    positive,
     positive_integer,
 )
 from voxsight.encoders import ENCODERS
@@ -21,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_sources(parser)
     parser.add_argument("--features", default="resemblyzer", choices=list(ENCODERS),
                         help="what describes a voice (%(default)s)")
-    parser.add_argument("--chunk", type=non_negative, default=2.0, metavar="SECONDS",
+    parser.add_argument("--chunk", type=positive, default=2.0, metavar="SECONDS",
                         help="length of the pieces that speech is cut into (%(default)s)")
     parser.add_argument("--subset", metavar="NAME",
                         help="subset of a LibriSpeech corpus, such as dev-clean")
@@ -31,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help="use equally many speakers of each gender")
     add_encoder_flags(parser)
     add_out(parser, "results/speakers")
-    parser.add_argument("--seed", type=int, default=42, help="random seed (%(default)s)")
+    add_seed(parser)
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
 
 
