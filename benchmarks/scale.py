@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from benchmarks import processes, sounds
-from voxsight.base.cluster import connected
+from voxsight.base.parallel.cluster import connected
 
 RECORDINGS, SECONDS = 400, 12.0  # as long as those of LibriSpeech
 TASKS = 20_000  # recordings that cost nothing, for what the cluster costs

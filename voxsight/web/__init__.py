@@ -1,1 +1,1 @@
-"""The web page: its ASGI middleware, its service, its predictions as HTML, and the page."""
+"""The service: who may ask, uploads, queues, answers, live answers, and the page's files."""
