@@ -24,8 +24,9 @@ BREAKS = {
     "light": ("answer/fusion.py", "import torch"),
     "explanation": ("explanation/maps.py", "from voxsight.evaluation import report"),
     "independent": ("evaluation/report.py", "from voxsight.studies import clustering"),
-    "page": ("studies/clustering.py", "from voxsight.web import page"),
+    "page": ("studies/clustering.py", "from voxsight.web import application"),
     "matplotlib": ("explanation/sweeps.py", "import matplotlib"),
+    "onnxruntime": ("answer/fusion.py", "import onnxruntime"),
     "top": ("display/saving.py", "from voxsight.commands import output"),
 }
 
