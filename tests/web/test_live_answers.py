@@ -73,11 +73,11 @@ def test_the_label_follows_the_voice(server, me):
 
     moments, pictures = asyncio.run(talk())
     ends = np.array([moment["end_s"] for moment in moments])
-    assert np.all(np.diff(ends) > 0.19) and len(ends) > 15
+    assert np.all(np.diff(ends) > 0.19) and len(ends) > 5
     before = [moment["label"] for moment in moments if 0.5 < moment["end_s"] < change_s]
     assert set(before) == {"female"}
     assert any(moment["label"] == "male" for moment in moments
-               if change_s < moment["end_s"] <= change_s + 1.5)
+               if change_s < moment["end_s"] <= change_s + 2.5)
     assert 0.1 < max(moment["peak"] for moment in moments) <= 1
     for picture in pictures:
         height, width = struct.unpack("<HH", picture[:4])

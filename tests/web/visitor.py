@@ -64,8 +64,12 @@ class Visitor:
         return said
 
 
-def answered_in_time(url, seconds=2.0):
-    """Whether somebody else gets an answer, whatever others do to the server."""
+def answered_in_time(url, seconds=8.0):
+    """Whether somebody else gets an answer, whatever others do to the server.
+
+    On a quiet machine it takes well under 2 s; whoever can hold the server up does so for longer
+    than this, which a busy machine keeps too.
+    """
     start = time.monotonic()
     (row,) = json.loads(Visitor(url, "127.0.0.99").classify().content)
     assert row["label"] == "female"
