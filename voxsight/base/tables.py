@@ -1,7 +1,7 @@
 """Figures with their confidence intervals as text, tables in Markdown, cells of spreadsheets.
 
 A figure is a dictionary with the numbers ``value``, ``low`` and ``high``, which are None where
-the figure is not defined.
+the figure is not defined. Only the ends are None where nothing is known of its interval.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,9 +18,13 @@ def interval(figure: Mapping[str, float | None]) -> str:
     --------
     >>> interval({"value": 0.75, "low": 0.5, "high": 1.0})
     '0.750 (0.500 to 1.000)'
+    >>> interval({"value": -0.75, "low": None, "high": None})
+    '-0.750 (one speaker)'
     """
     if figure["value"] is None:
         return "-"
+    if figure["low"] is None:
+        return f"{figure['value']:.3f} (one speaker)"
     return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
 
 

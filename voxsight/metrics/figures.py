@@ -7,10 +7,10 @@ corpus states and ``p_female`` the predicted probability of that label. A probab
 more is called female. ``answered`` is true where the model gave a label, and false where it said
 that it is uncertain.
 
-Every recording has the same weight. The bootstrap draws speakers, see `bootstrap`; an interval
-is from the 2.5th to the 97.5th percentile of the figure over the draws in which it is defined.
-The ECE cannot be negative and grows with the noise of a draw, so its interval is biased upwards
-and may lie above its value.
+Every recording has the same weight. Intervals are those of `bootstrap`: they hold their value,
+have a width where nobody errs, and are wide where there are few speakers. That of ``uar`` joins
+those of the two recalls. Where no speaker errs, those of ``brier`` and ``ece`` allow for the
+mistakes of speakers who were not met.
 
 =====================  =========================================================================
 ``accuracy``           fraction of recordings with the right label
@@ -23,7 +23,12 @@ and may lie above its value.
 ``auc``                area under the ROC curve: probability that a female recording has a higher
                        ``p_female`` than a male one; ties count one half [1]_
 ``ece``                expected calibration error over 15 bins of equal mass: mean distance
-                       between predicted and observed fraction of female recordings [2]_ [3]_
+                       between predicted and observed fraction of female recordings [2]_ [3]_.
+                       It cannot be negative, so chance alone makes it greater than 0
+``ece_debiased``       root of the mean squared distance over the same bins, less what chance
+                       adds to it: the estimator of Kumar et al. [5]_, with the variance in a
+                       bin taken over its speakers; about 0 for calibrated answers. None if no
+                       bin holds two speakers
 ``brier``              mean squared difference between ``p_female`` and the label, 1 or 0 [4]_
 ``coverage``           fraction of recordings that were answered
 ``accuracy_answered``  accuracy among them
@@ -37,6 +42,8 @@ References
 .. [3] Nguyen and O'Connor, "Posterior calibration and exploratory analysis for natural language
        processing models", 2015 (bins of equal mass)
 .. [4] Brier, "Verification of forecasts expressed in terms of probability", 1950
+.. [5] Kumar, Liang and Ma, "Verified uncertainty calibration", 2019, section 4
+.. [6] Obuchowski, "Nonparametric analysis of clustered ROC curve data", 1997
 """
 
 from collections.abc import Sequence
@@ -45,9 +52,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from voxsight.metrics.bootstrap import DRAWS, PERCENTILES, bootstrap_weights, speaker_draws
+from voxsight.metrics.bootstrap import DRAWS, bootstrap_weights, ratio_over_speakers
+from voxsight.metrics.calibration_error import BINS, CalibrationError
+from voxsight.metrics.intervals import (
+    NOT_DEFINED,
+    Figure,
+    bounded_figure,
+    joined,
+    kish,
+    mean_of_certain,
+    t_figure,
+)
 
-BINS = 15  # of reliability and calibration error
+NAMES = ("accuracy", "error_rate", "uar", "precision", "recall", "recall_male", "f1_female", "auc",
+         "ece", "ece_debiased", "brier", "coverage", "accuracy_answered")
 _AT_ONCE = 50  # draws computed together; bounds memory
 
 
@@ -76,22 +94,23 @@ def figures(is_female: ArrayLike, p_female: ArrayLike, speakers: Sequence[str] |
         ``low``, ``high``; None where it is not defined.
     """
     predictions = _SortedPredictions(is_female, p_female, speakers, answered)
-    values = predictions.figures(np.ones((1, predictions.n_speakers)))
-    drawn = _in_parts(predictions, bootstrap_weights(predictions.n_speakers, draws, seed))
-    result: dict[str, Any] = {"n": len(predictions.is_female),
-                              "n_speakers": predictions.n_speakers}
-    for name, value in values.items():
-        defined = drawn[name][~np.isnan(drawn[name])]
-        low, high = np.percentile(defined, PERCENTILES) if len(defined) else (np.nan, np.nan)
-        result[name] = {"value": _or_none(value[0]), "low": _or_none(low),
-                        "high": _or_none(high)}
-    return result
+    weights = bootstrap_weights(predictions.n_speakers, draws, seed)
+    found = {name: ratio_over_speakers(parts, wholes, most=number, weights=weights)
+             for name, (parts, wholes, number) in predictions.ratios.items()}
+    found |= {"error_rate": _complement(found["accuracy"]), "uar": predictions.uar(found),
+              "auc": predictions.auc_figure(weights),
+              **predictions.calibration_error.figures(weights)}
+    return {"n": len(predictions.is_female), "n_speakers": predictions.n_speakers,
+            **{name: found[name] for name in predictions.names}}
 
 
 def uar_gain(is_female: ArrayLike, before: ArrayLike, after: ArrayLike,
              speakers: Sequence[str] | np.ndarray, *, draws: int = DRAWS,
              seed: int = 0) -> dict[str, float | None]:
     """Gain in unweighted average recall of one model over another on the same recordings.
+
+    The interval is of the speakers' differences. Models whose labels agree on all recordings may
+    differ on those of others, unless their probabilities are the same.
 
     Parameters
     ----------
@@ -100,7 +119,7 @@ def uar_gain(is_female: ArrayLike, before: ArrayLike, after: ArrayLike,
         Predicted probabilities of female.
     speakers : sequence of str [shape=(n,)]
     draws, seed : int
-        Of the bootstrap over speakers; both models are given the same draws.
+        Of the bootstrap over speakers.
 
     Returns
     -------
@@ -108,16 +127,28 @@ def uar_gain(is_female: ArrayLike, before: ArrayLike, after: ArrayLike,
         ``before`` and ``after``, and of their difference ``value``, ``low`` and ``high``. None
         if one label is missing.
     """
-    weights, _ = speaker_draws(speakers, draws, seed)
-    uar_before, uar_after = (
-        _in_parts(_SortedPredictions(is_female, p_female, speakers, None), weights)["uar"]
-        for p_female in (before, after))
-    gains = uar_after - uar_before
-    if np.isnan(gains[0]):
+    is_female, before, after = (np.asarray(is_female, bool), np.asarray(before, float),
+                                np.asarray(after, float))
+    if is_female.all() or not is_female.any():
         return dict.fromkeys(("before", "after", "value", "low", "high"))
-    low, high = np.nanpercentile(gains[1:], PERCENTILES)
-    return {"before": float(uar_before[0]), "after": float(uar_after[0]),
-            "value": float(gains[0]), "low": float(low), "high": float(high)}
+    old, new = ((p >= 0.5) == is_female for p in (before, after))
+    names, member = np.unique(np.asarray(speakers, str), return_inverse=True)
+    weights, influences, numbers = bootstrap_weights(len(names), draws, seed), [], []
+    gain, drawn = 0.0, np.zeros(draws)
+    for label in (is_female, ~is_female):
+        counts, gained = np.bincount(member, label), np.bincount(member, label * (1.0 * new - old))
+        change = gained.sum() / counts.sum()
+        gain += change / 2
+        with np.errstate(invalid="ignore", divide="ignore"):
+            drawn += (weights @ gained) / (weights @ counts) / 2
+        influences.append((gained - change * counts)[counts > 0] / counts.sum() / 2)
+        numbers.append(float(np.count_nonzero(counts)))
+    figure = t_figure(gain, float(np.nanvar(drawn)), influences)
+    if (old == new).all() and (before != after).any():  # others may tell the models apart
+        doubt = 1 - mean_of_certain(*numbers)
+        figure = {"value": 0.0, "low": -doubt, "high": doubt}
+    return {**{name: float(right[is_female].mean() + right[~is_female].mean()) / 2
+               for name, right in (("before", old), ("after", new))}, **figure}
 
 
 def point_figures(is_female: np.ndarray, p_female: np.ndarray,
@@ -135,7 +166,8 @@ def point_figures(is_female: np.ndarray, p_female: np.ndarray,
     Returns
     -------
     dict of str to float
-        The figures of the table at the head of this module; NaN where one is not defined.
+        The figures of the table at the head of this module, but for ``ece_debiased``, which
+        needs speakers; NaN where one is not defined.
 
     Examples
     --------
@@ -143,9 +175,15 @@ def point_figures(is_female: np.ndarray, p_female: np.ndarray,
     >>> point_figures(is_female, np.array([0.9, 0.4, 0.2]))["uar"]
     0.75
     """
-    predictions = _SortedPredictions(is_female, p_female, np.zeros(len(is_female)), answered)
-    return {name: float(value[0])
-            for name, value in predictions.figures(np.ones((1, 1))).items()}
+    predictions = _SortedPredictions(is_female, p_female, np.arange(len(is_female)), answered)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = {name: parts.sum() / wholes.sum()
+                 for name, (parts, wholes, _) in predictions.ratios.items()}
+    found |= {"error_rate": 1 - found["accuracy"],
+              "uar": (found["recall"] + found["recall_male"]) / 2,
+              "auc": predictions.auc(np.ones((1, predictions.n_speakers)))[0],
+              "ece": predictions.calibration_error.value}
+    return {name: float(found[name]) for name in predictions.names if name in found}
 
 
 def reliability(is_female: np.ndarray, p_female: np.ndarray,
@@ -172,11 +210,43 @@ def reliability(is_female: np.ndarray, p_female: np.ndarray,
     >>> predicted.tolist(), observed.tolist(), counts.tolist()
     ([0.25, 0.75], [0.0, 1.0], [1, 1])
     """
-    order = np.argsort(p_female, kind="stable")
-    parts = [part for part in np.array_split(order, bins) if len(part)]
+    parts = _bins(p_female, bins)
     return (np.array([p_female[part].mean() for part in parts]),
             np.array([is_female[part].mean() for part in parts]),
             np.array([len(part) for part in parts]))
+
+
+def reliability_interval(is_female: np.ndarray, p_female: np.ndarray,
+                         speakers: Sequence[str] | np.ndarray,
+                         bins: int = BINS) -> tuple[np.ndarray, np.ndarray]:
+    """95 % intervals over speakers of the observed fractions of `reliability`.
+
+    Parameters
+    ----------
+    is_female : np.ndarray [shape=(n,), bool]
+    p_female : np.ndarray [shape=(n,), float]
+        Predicted probability of the label female.
+    speakers : sequence of str [shape=(n,)]
+    bins : int
+        Number of bins; fewer if there are fewer recordings.
+
+    Returns
+    -------
+    low, high : np.ndarray [shape=(bins,), float]
+    """
+    names, found = np.asarray(speakers, str), []
+    for part in _bins(p_female, bins):
+        _, member = np.unique(names[part], return_inverse=True)
+        found.append(ratio_over_speakers(np.bincount(member, is_female[part]),
+                                         np.bincount(member), most=len(part)))
+    return (np.array([figure["low"] for figure in found], float),
+            np.array([figure["high"] for figure in found], float))
+
+
+def _bins(p_female: np.ndarray, bins: int) -> list[np.ndarray]:
+    """Indices of the recordings in each bin of equal mass that holds some."""
+    order = np.argsort(p_female, kind="stable")
+    return [part for part in np.array_split(order, bins) if len(part)]
 
 
 def roc(is_female: np.ndarray, p_female: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -210,80 +280,97 @@ def roc(is_female: np.ndarray, p_female: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 class _SortedPredictions:
-    """Predictions sorted by probability, whose figures can be computed for many weightings."""
+    """Predictions sorted by probability, and what their figures are made of."""
 
     def __init__(self, is_female: ArrayLike, p_female: ArrayLike,
                  speakers: Sequence[str] | np.ndarray, answered: ArrayLike | None) -> None:
         order = np.argsort(p_female, kind="stable")
         self.is_female = np.asarray(is_female, bool)[order]
         self.p = np.asarray(p_female, float)[order]
-        self.answered = None if answered is None else np.asarray(answered, bool)[order]
+        self._answered = None if answered is None else np.asarray(answered, bool)[order]
         names, self.member = np.unique(np.asarray(speakers, str)[order], return_inverse=True)
         self.n_speakers = len(names)
+        self.all_right = bool(((self.p >= 0.5) == self.is_female).all())
         # First recording of each run of equal probabilities.
-        self.run_starts = np.flatnonzero(np.append(True, np.diff(self.p) != 0))
+        self._run_starts = np.flatnonzero(np.append(True, np.diff(self.p) != 0))
 
-    def figures(self, weights: np.ndarray) -> dict[str, np.ndarray]:
-        """Figures for each row of weights of the speakers, shape (rows, n_speakers)."""
-        called_female, is_female = self.p >= 0.5, self.is_female
-        right_label = called_female == is_female
-        n, n_female, n_called, hits, right, squares = self._sums(
-            weights, np.ones(len(is_female)), is_female, called_female,
-            called_female & is_female, right_label, np.square(self.p - is_female))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            recall = hits / n_female
-            recall_male = (right - hits) / (n - n_female)
-            result = {
-                "accuracy": right / n, "error_rate": 1 - right / n,
-                "uar": (recall + recall_male) / 2, "precision": hits / n_called,
-                "recall": recall, "recall_male": recall_male,
-                "f1_female": 2 * hits / (n_female + n_called),
-                "auc": self._auc(weights), "ece": self._ece(weights), "brier": squares / n}
-            if self.answered is not None:
-                n_answered, n_right = self._sums(weights, self.answered,
-                                                 self.answered & right_label)
-                result |= {"coverage": n_answered / n,
-                           "accuracy_answered": n_right / n_answered}
-        return result
+    @property
+    def calibration_error(self) -> CalibrationError:
+        """Its distances, and what chance adds to them."""
+        return CalibrationError(self.is_female, self.p, self.member)
 
-    def _sums(self, weights: np.ndarray, *values: np.ndarray) -> np.ndarray:
-        """Weighted sum of each array over the recordings, shape (arrays, rows)."""
-        per_speaker = [np.bincount(self.member, value, self.n_speakers) for value in values]
-        return (weights @ np.stack(per_speaker, axis=1)).T
+    @property
+    def names(self) -> Sequence[str]:
+        """Names of the figures, in their order."""
+        return NAMES if self._answered is not None else NAMES[:-2]
 
-    def _auc(self, weights: np.ndarray) -> np.ndarray:
+    @property
+    def ratios(self) -> dict[str, tuple[np.ndarray, np.ndarray, float]]:
+        """Figures that are ratios of sums over speakers: parts, wholes, number of recordings."""
+        called, is_female = self.p >= 0.5, self.is_female
+        right, every = called == is_female, np.ones(len(is_female), bool)
+        pairs: dict[str, tuple[np.ndarray, np.ndarray]] = {
+            "accuracy": (right, every), "precision": (called & is_female, called),
+            "recall": (right & is_female, is_female),
+            "recall_male": (right & ~is_female, ~is_female),
+            "f1_female": (2 * (called & is_female), 1 * is_female + called)}
+        if self._answered is not None:
+            pairs |= {"coverage": (self._answered, every),
+                      "accuracy_answered": (self._answered & right, self._answered)}
+        result = {name: (self.by_speaker(part), self.by_speaker(whole), float(whole.sum()))
+                  for name, (part, whole) in pairs.items()}
+        squares = self.by_speaker(np.square(self.p - is_female))
+        # Those who are right differ little; others may not be right.
+        number = 0.0 if self.all_right else float(len(is_female))
+        return result | {"brier": (squares, self.by_speaker(every), number)}
+
+    def by_speaker(self, values: np.ndarray) -> np.ndarray:
+        """Sum over the recordings of each speaker, shape (n_speakers,)."""
+        return np.bincount(self.member, values, self.n_speakers)
+
+    def uar(self, found: dict[str, Figure]) -> Figure:
+        """Mean of two recalls that are given."""
+        recalls = found["recall"], found["recall_male"]
+        figure = joined([(0.5, recall) for recall in recalls])
+        if figure["value"] in (0, 1):
+            least = mean_of_certain(np.unique(self.member[self.is_female]).size,
+                                    np.unique(self.member[~self.is_female]).size)
+            return figure | ({"low": least} if figure["value"] else {"high": 1 - least})
+        return figure
+
+    def auc(self, weights: np.ndarray) -> np.ndarray:
         """Mass of pairs (female, male) in the right order; ties count one half."""
-        weights = weights[:, self.member]
-        male = np.add.reduceat(weights * ~self.is_female, self.run_starts, axis=1)
-        female = np.add.reduceat(weights * self.is_female, self.run_starts, axis=1)
-        male_below = np.cumsum(male, axis=1) - male / 2
-        return (female * male_below).sum(axis=1) / (female.sum(axis=1) * male.sum(axis=1))
+        parts = []
+        for start in range(0, len(weights), _AT_ONCE):
+            of_recordings = weights[start: start + _AT_ONCE, self.member]
+            male = np.add.reduceat(of_recordings * ~self.is_female, self._run_starts, axis=1)
+            female = np.add.reduceat(of_recordings * self.is_female, self._run_starts, axis=1)
+            male_below = np.cumsum(male, axis=1) - male / 2
+            with np.errstate(invalid="ignore", divide="ignore"):
+                parts.append((female * male_below).sum(axis=1)
+                             / (female.sum(axis=1) * male.sum(axis=1)))
+        return np.concatenate(parts)
 
-    def _ece(self, weights: np.ndarray) -> np.ndarray:
-        """Mean distance of predicted and observed fraction in bins of equal mass.
-
-        The weights of each row move the edges of the bins. Within a bin, the sum of prediction
-        minus label is a difference of two cumulative sums.
-        """
-        weights = weights[:, self.member]
-        mass = np.cumsum(weights, axis=1)
-        excess = np.cumsum(weights * (self.p - self.is_female), axis=1)
-        excess = np.pad(excess, ((0, 0), (1, 0)))
-        fractions = np.arange(BINS + 1) / BINS
-        edges = np.stack([np.searchsorted(row, fractions * row[-1] + 1e-9, side="right")
-                          for row in mass])
-        edges[:, 0], edges[:, -1] = 0, mass.shape[1]
-        in_bins = np.diff(np.take_along_axis(excess, edges, axis=1), axis=1)
-        return np.abs(in_bins).sum(axis=1) / mass[:, -1]
-
-
-def _in_parts(predictions: _SortedPredictions, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """Figures for each row of weights, a few rows at a time."""
-    parts = [predictions.figures(weights[i: i + _AT_ONCE])
-             for i in range(0, len(weights), _AT_ONCE)]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    def auc_figure(self, weights: np.ndarray) -> Figure:
+        """Area under the curve; speakers contribute what their recordings outrank [6]_."""
+        value = float(self.auc(np.ones((1, self.n_speakers)))[0])
+        if np.isnan(value):
+            return dict(NOT_DEFINED)
+        influences, numbers = [], []
+        for label, sign in ((self.is_female, 1), (~self.is_female, -1)):
+            others = np.add.reduceat((~label).astype(float), self._run_starts)
+            below = (np.cumsum(others) - others / 2) / others.sum()
+            runs = np.repeat(below, np.diff(np.append(self._run_starts, len(label))))
+            outranked = runs if sign > 0 else 1 - runs
+            counts = self.by_speaker(label)
+            there = counts > 0
+            influences.append(self.by_speaker(label * (outranked - value))[there] / counts.sum())
+            numbers.append(kish(counts[there]))
+        return bounded_figure(value, float(np.nanvar(self.auc(weights))), influences,
+                              fewest=min(numbers), most=len(self.p))
 
 
-def _or_none(value: float) -> float | None:
-    """A figure as JSON has it: None if it is not defined."""
-    return None if np.isnan(value) else float(value)
+def _complement(figure: Figure) -> Figure:
+    """One less a fraction."""
+    other = {"value": "value", "low": "high", "high": "low"}
+    return {key: None if (end := figure[other[key]]) is None else 1 - end for key in other}

@@ -8,6 +8,9 @@ figures are fractions of time, not of segments. Time in no stretch is a pause; t
 was not detected as speech. No tolerance is applied around changes of speaker. Noise, music and
 pauses are not speech.
 
+Intervals are over the speakers of the conversation, as in `bootstrap`: they say what is to be
+expected of other speakers. Speech of nobody in particular counts as a speaker's own.
+
 As in the evaluation of diarisation [1]_, missed speech and false alarms (here ``missed`` and
 ``noise_as_speech``) are counted apart from wrong labels.
 
@@ -21,6 +24,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
+from voxsight.metrics.bootstrap import DRAWS, bootstrap_weights, ratio_over_speakers
+from voxsight.metrics.intervals import Figure, joined
 
 STEP_S = 0.01  # of the comparison in time
 
@@ -46,7 +52,7 @@ class Stretch:
 
 
 def timeline_figures(segments: Sequence[Mapping[str, Any]],
-                     stretches: Sequence[Stretch]) -> dict[str, float]:
+                     stretches: Sequence[Stretch]) -> dict[str, Any]:
     """Compares a timeline with the truth.
 
     Parameters
@@ -58,14 +64,17 @@ def timeline_figures(segments: Sequence[Mapping[str, Any]],
 
     Returns
     -------
-    dict of str to float
-        ``label_accuracy``: fraction of the speech labelled female or male whose label is right.
-        ``uncertain``: fraction of the detected speech that is labelled uncertain. ``missed``:
-        fraction of speech in no segment, pauses within turns included. ``female_share``:
-        fraction of the speech labelled female or male that is labelled female.
-        ``true_female_share``: fraction of the detected speech that is female.
-        ``noise_as_speech``: fraction of music, noise and pauses that lies in a segment.
-        ``minutes``: duration.
+    dict
+        With ``value``, ``low`` and ``high``, over speakers; None where there is no such time:
+        ``label_accuracy``, fraction of the speech labelled female or male whose label is right;
+        ``uncertain``, fraction of the detected speech that is labelled uncertain; ``missed``,
+        fraction of speech in no segment, pauses within turns included; ``female_share``,
+        fraction of the speech labelled female or male that is labelled female;
+        ``true_female_share``, fraction of the same speech that is female; ``share_error``, the
+        first less the second; ``detected_female_share``, fraction of the detected speech,
+        uncertain or not, that is female.
+        Numbers: ``noise_as_speech``, fraction of music, noise and pauses that lies in a segment,
+        None if there is none; ``minutes``, duration; ``n_speakers``.
     """
     n_steps = int(stretches[-1].end_s / STEP_S) + 1
     truth, label = np.full(n_steps, "pause", "U9"), np.full(n_steps, "nothing", "U9")
@@ -73,16 +82,44 @@ def timeline_figures(segments: Sequence[Mapping[str, Any]],
         truth[_steps(stretch.start_s, stretch.end_s)] = stretch.kind
     for segment in segments:
         label[_steps(float(segment["start_s"]), float(segment["end_s"]))] = segment["label"]
-    speech, detected = np.isin(truth, ("female", "male")), label != "nothing"
-    answered = speech & np.isin(label, ("female", "male"))
+    member, n_turns = _speakers(stretches, n_steps)
+    speech = member >= 0
+    detected = speech & (label != "nothing")
+    answered = detected & np.isin(label, ("female", "male"))
+    said, female = answered & (label == "female"), truth == "female"
+    n_speakers = int(member.max(initial=-1)) + 1
+    weights = bootstrap_weights(n_speakers, DRAWS, seed=0)
+
+    def share(part: np.ndarray, whole: np.ndarray, most: int | None = n_turns) -> Figure:
+        return ratio_over_speakers(
+            *(np.bincount(member[steps], minlength=n_speakers) for steps in (part & whole, whole)),
+            most=most, weights=weights)
+
+    taken_for = [share(steps, answered) for steps in (said & ~female, answered & ~said & female)]
     return {
-        "label_accuracy": float(np.mean((label == truth)[answered])),
-        "uncertain": float(np.mean((label == "uncertain")[speech & detected])),
-        "missed": float(np.mean(~detected[speech])),
-        "female_share": float(np.mean((label == "female")[answered])),
-        "true_female_share": float(np.mean((truth == "female")[speech & detected])),
-        "noise_as_speech": float(np.mean(detected[~speech])),
-        "minutes": n_steps * STEP_S / 60}
+        "label_accuracy": share(label == truth, answered),
+        "uncertain": share(label == "uncertain", detected),
+        "missed": share(~detected, speech),
+        "female_share": share(said, answered, None),
+        "true_female_share": share(female, answered, None),
+        "share_error": joined(zip((1, -1), taken_for)),
+        "detected_female_share": share(female, detected, None),
+        "noise_as_speech": _mean((label != "nothing")[~speech]),
+        "minutes": n_steps * STEP_S / 60, "n_speakers": n_speakers}
+
+
+def _speakers(stretches: Sequence[Stretch], n_steps: int) -> tuple[np.ndarray, int]:
+    """Number of who speaks at each step, -1 where nobody does; and how many turns there are."""
+    member, numbers = np.full(n_steps, -1), dict[object, int]()
+    turns = [stretch for stretch in stretches if stretch.kind in ("female", "male")]
+    for turn in turns:
+        name = turn.speaker or (turn.start_s, turn.end_s)
+        member[_steps(turn.start_s, turn.end_s)] = numbers.setdefault(name, len(numbers))
+    return member, len(turns)
+
+
+def _mean(values: np.ndarray) -> float | None:
+    return float(np.mean(values)) if len(values) else None
 
 
 def _steps(start_s: float, end_s: float) -> slice:

@@ -5,8 +5,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from voxsight.base import files
 from voxsight.base.tables import figures_table
+from voxsight.metrics.calibration import Calibration
 from voxsight.network.folder import CARD, ModelConfig
 
 LICENCES = {
@@ -74,22 +77,45 @@ def put_into_card(folder: str | os.PathLike, title: str, assessment: str) -> Non
         Markdown that starts with ``# Assessment``.
     """
     path = Path(folder) / CARD
-    card, heading = path.read_text(encoding="utf-8"), f"## {title}\n"
+    files.write_text(path, with_section(path.read_text(encoding="utf-8"), title, assessment))
+
+
+def with_section(card: str, title: str, assessment: str) -> str:
+    """A card with an assessment put in, in place of one of the same title.
+
+    Parameters
+    ----------
+    card : str
+        Markdown of the card.
+    title : str
+        Heading of the section.
+    assessment : str
+        Markdown that starts with ``# Assessment``.
+
+    Returns
+    -------
+    str
+    """
+    heading = f"## {title}\n"
     section = assessment.replace("\n## ", "\n### ").replace("# Assessment\n", heading, 1)
     if heading in card:
         before, _, old_section = card.partition(heading)
         card = before + old_section[old_section.index("\n## ") + 1:]
     before, meaning, after = card.partition(MEANING)
-    files.write_text(path, f"{before}{section}\n{meaning}{after}")
+    return f"{before}{section}\n{meaning}{after}"
 
 
 def _description(config: ModelConfig) -> str:
     network, recipe = config.architecture, config.recipe
     return (f"A {network.name} (last stage with stride {network.last_stride}) on pictures of "
             f"{network.size[0]}x{network.size[1]} pixels made with the `{recipe.name}` recipe, "
-            f"started from weights: {config.training['weights']}. Trained for "
+            f"started from weights: {_origin(config.training)}. Trained for "
             f"{config.training['head_epochs']} + {config.training['epochs']} epochs "
             "(head, everything). Weights in float16, safetensors." + _teacher(config))
+
+
+def _origin(training: Mapping[str, Any]) -> str:
+    return training.get("weights_from", training["weights"])
 
 
 def _teacher(config: ModelConfig) -> str:
@@ -122,6 +148,11 @@ def _validation_figures(figures: Mapping[str, Any]) -> Iterator[str]:
            "(p_female >= 0.5 is called female; 95 % intervals over speakers):")
     yield ""
     yield from figures_table(figures)
+    if "ece_debiased" in figures:
+        yield ""
+        yield ("`ece` is the expected calibration error over 15 bins of equal mass; chance alone "
+               "makes it greater than 0. `ece_debiased` is the root of the mean squared error "
+               "over the same bins, without what chance adds.")
 
 
 def _calibration(config: ModelConfig) -> str:
@@ -129,4 +160,19 @@ def _calibration(config: ModelConfig) -> str:
     return (f"Temperature {calibration.temperature:.3f}, bias {calibration.bias:.3f} and the "
             f"confidence of {calibration.min_confidence:.3f} under which the answer is `uncertain` "
             "were fitted on the same speakers, where there are any on altered copies of their "
-            "recordings; the figures above are therefore a little kind to the calibration.")
+            "recordings; the figures above are therefore a little kind to the calibration."
+            + _promise(calibration))
+
+
+def _promise(calibration: Calibration) -> str:
+    """What is bounded of the answers given; nothing for models from before it was."""
+    if calibration.accuracy_bound is None:
+        return ""
+    return (f" The model promises that at least {_rounded_down(calibration.accuracy_bound)} % of "
+            "the answers `female` or `male` are right for speakers like these, every speaker of "
+            "a label with the same weight: a lower bound over speakers that holds in 95 % of "
+            "draws of them.")
+
+
+def _rounded_down(fraction: float) -> str:
+    return f"{np.floor(1000 * fraction + 1e-9) / 10:.1f}"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from voxsight.pictures.dataset import Picture
 
 HEAD_WEIGHTS, HEAD_CONFIG = "{encoder}.safetensors", "{encoder}.json"
-VOICE_WEIGHT = 0.7  # of the voice head in the fused log-odds; the picture network has the rest
+VOICE_WEIGHT = 0.7  # of a new voice head in the fused log-odds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,16 +39,36 @@ class VoiceHead:
     bias : float
     calibration : Calibration
         Of the fused log-odds of picture network and voice head.
+    share : float
+        Of the voice head in them; the picture network has the rest.
     """
 
     encoder: str
     weights: np.ndarray
     bias: float
     calibration: Calibration
+    share: float = VOICE_WEIGHT
 
     def log_odds(self, embeddings: ArrayLike) -> np.ndarray:
         """Log-odds of female of embeddings, shape (..., d)."""
         return np.asarray(embeddings) @ self.weights + self.bias
+
+    def fused(self, picture_log_odds: ArrayLike, voice_log_odds: ArrayLike) -> np.ndarray:
+        """Weighted mean of the log-odds of the picture network and of the voice head.
+
+        Parameters
+        ----------
+        picture_log_odds : float or array
+            Calibrated log-odds of the picture network.
+        voice_log_odds : float or array
+            Log-odds of the voice head.
+
+        Returns
+        -------
+        np.ndarray
+        """
+        return ((1 - self.share) * np.asarray(picture_log_odds)
+                + self.share * np.asarray(voice_log_odds))
 
 
 def fit_voice_head(encoder: str, embeddings: np.ndarray, is_female: ArrayLike,
@@ -81,29 +101,6 @@ def fit_voice_head(encoder: str, embeddings: np.ndarray, is_female: ArrayLike,
     return VoiceHead(encoder, model.coef_[0].astype(np.float32), bias, Calibration())
 
 
-def fused_log_odds(picture_log_odds: ArrayLike, voice_log_odds: ArrayLike) -> np.ndarray:
-    """Weighted mean of the log-odds of the picture network and of the voice head.
-
-    Parameters
-    ----------
-    picture_log_odds : float or array
-        Calibrated log-odds of the picture network.
-    voice_log_odds : float or array
-        Log-odds of the voice head.
-
-    Returns
-    -------
-    np.ndarray
-
-    Examples
-    --------
-    >>> round(float(fused_log_odds(2.0, -1.0)), 3)
-    -0.1
-    """
-    return ((1 - VOICE_WEIGHT) * np.asarray(picture_log_odds)
-            + VOICE_WEIGHT * np.asarray(voice_log_odds))
-
-
 def save_voice_head(folder: str | os.PathLike, head: VoiceHead) -> None:
     """Write a voice head into the folder of the model it belongs to.
 
@@ -125,7 +122,7 @@ def save_voice_head(folder: str | os.PathLike, head: VoiceHead) -> None:
     check_finite(tensors, Path(folder) / name, "; look at the embeddings it was fitted to")
     with replacing(Path(folder) / name) as temporary:
         save_file(tensors, temporary)
-    config = {"encoder": head.encoder, "share": VOICE_WEIGHT,
+    config = {"encoder": head.encoder, "share": head.share,
               "calibration": dataclasses.asdict(head.calibration)}
     write_checksummed_json(Path(folder) / HEAD_CONFIG.format(encoder=head.encoder), config, (name,))
 
@@ -158,12 +155,12 @@ def load_voice_head(folder: str | os.PathLike, encoder: str) -> VoiceHead:
     config_file = Path(folder) / HEAD_CONFIG.format(encoder=encoder)
     try:
         config = read_checksummed_json(config_file, files_too=True)
-        calibration = Calibration(**config["calibration"])
+        calibration, share = Calibration(**config["calibration"]), float(config["share"])
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise UsageError(f"{config_file}: not the config of this voice classifier ({error}); "
                          "restore the folder or train again") from error
     tensors = load_file(weights_file)
-    return VoiceHead(encoder, tensors["weight"], float(tensors["bias"][0]), calibration)
+    return VoiceHead(encoder, tensors["weight"], float(tensors["bias"][0]), calibration, share)
 
 
 def centred_embeddings(embeddings: np.ndarray, pictures: Sequence["Picture"],
@@ -251,8 +248,9 @@ def fit_calibrated_voice_head(pictures: Sequence["Picture"], valid: np.ndarray,
                           [p.speaker for p in training])
     voice_log_odds = head.log_odds(
         embed_recordings([p.source for p in validating], encoder, quiet=quiet))
-    fused = fused_log_odds(picture_log_odds, voice_log_odds)
-    return dataclasses.replace(head, calibration=fit_calibration(fused, is_female))
+    fused = head.fused(picture_log_odds, voice_log_odds)
+    return dataclasses.replace(head, calibration=fit_calibration(
+        fused, is_female, [p.speaker for p in validating]))
 
 
 def _clean_training_indices(pictures: Sequence["Picture"], valid: np.ndarray) -> list[int]:

@@ -4,7 +4,7 @@ import dataclasses
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -14,10 +14,15 @@ from voxsight.features.properties import NAMES
 from voxsight.metrics.bootstrap import speaker_draws
 from voxsight.metrics.figures import figures
 from voxsight.metrics.groups import AGE_BANDS, band
+from voxsight.metrics.intervals import t_figure
+
+if TYPE_CHECKING:
+    from sklearn.base import TransformerMixin
 
 DRAWS = 500  # of the bootstrap; the intervals only serve to read a table
 OUTLIER_Z = 6.0  # robust standard deviations from the median; further away is an outlier
 ROBUST_STD = 1.4826  # standard deviation of a normal distribution, in median absolute deviations
+_NEARLY_1 = 1 - 1e-9  # correlation whose transform is still finite
 FOLDS = 5
 NORMALISATIONS = ("none", "standard", "robust", "per speaker", "cepstral mean")
 
@@ -192,7 +197,7 @@ def normalisation_effects(table: FeatureTable, seed: int = 42) -> list[dict[str,
     """
     rows = []
     for name in NORMALISATIONS:
-        p_female = _cross_validated(_normalised(table, name), table, seed)
+        p_female = _cross_validated(_normalised(table, name), table, _scaler(name), seed)
         result = figures(table.is_female, p_female, table.speakers, draws=DRAWS)
         rows.append({"normalisation": name} | {
             f"{figure}{end}": result[figure][key] for figure in ("uar", "auc")
@@ -270,8 +275,28 @@ def _weighted_correlations(table: FeatureTable,
         variances = ((w * x * x).sum(axis=0) / total - mean_x ** 2) * (mean_y - mean_y ** 2)
         draws.append(covariance / np.sqrt(np.maximum(variances, 1e-12)))
     r = np.array(draws)
-    low, high = np.percentile(r[1:], [2.5, 97.5], axis=0)
-    return r[0], low, high
+    # Fisher's transform has limits nowhere, and a variance that hardly depends on r.
+    variance = np.var(np.arctanh(np.clip(r[1:], -_NEARLY_1, _NEARLY_1)), axis=0)
+    ends = [_ends(*column) for column in zip(r[0], variance, _influences(x, y, known, member).T)]
+    return r[0], *np.array(ends).T
+
+
+def _influences(x: np.ndarray, y: np.ndarray, known: np.ndarray, member: np.ndarray) -> np.ndarray:
+    """How much each speaker moves Fisher's transform of each correlation, shape (speakers, p)."""
+    n = np.maximum(known.sum(axis=0), 1)
+    x, y = (np.where(known, v - (v * known).sum(axis=0) / n, 0.0) for v in (x, y))
+    x, y = (v / np.sqrt(np.maximum((v * v).sum(axis=0) / n, 1e-12)) for v in (x, y))
+    r = (x * y).sum(axis=0) / n
+    influence = (x * y - r * (x * x + y * y) / 2) / n / np.maximum(1 - r * r, 1 - _NEARLY_1)
+    return np.array([influence[member == i].sum(axis=0) for i in range(member.max() + 1)])
+
+
+def _ends(r: float, variance: float, influence: np.ndarray) -> tuple[float, float]:
+    """Interval of a correlation; everything if it does not vary, or there is one speaker."""
+    figure = t_figure(float(np.arctanh(np.clip(r, -_NEARLY_1, _NEARLY_1))), variance, [influence])
+    if variance < 1e-12 or figure["low"] is None or figure["high"] is None:
+        return -1.0, 1.0
+    return min(float(np.tanh(figure["low"])), r), max(float(np.tanh(figure["high"])), r)
 
 
 def _speaker_means(table: FeatureTable) -> tuple[np.ndarray, np.ndarray]:
@@ -292,14 +317,10 @@ def _robust_z(values: np.ndarray) -> np.ndarray:
 
 
 def _normalised(table: FeatureTable, name: str) -> np.ndarray:
-    """Statistics of the cepstra, shape (n, 4 * n_mfcc), in one of the `NORMALISATIONS`."""
+    """Statistics of the cepstra, shape (n, 4 * n_mfcc), normalised within recording or speaker."""
     if name == "cepstral mean":
         return np.array([summaries(c - c.mean(axis=1, keepdims=True)) for c in table.cepstra])
     values = np.array([summaries(c) for c in table.cepstra])
-    if name == "standard":
-        return (values - values.mean(axis=0)) / (values.std(axis=0) + 1e-9)
-    if name == "robust":
-        return _robust_z(values)
     if name == "per speaker":
         _, member = np.unique(np.asarray(table.speakers, str), return_inverse=True)
         for i in range(member.max() + 1):
@@ -307,14 +328,24 @@ def _normalised(table: FeatureTable, name: str) -> np.ndarray:
     return values
 
 
-def _cross_validated(values: np.ndarray, table: FeatureTable, seed: int) -> np.ndarray:
+def _scaler(name: str) -> "TransformerMixin | str":
+    """What is fitted to the training side of each fold."""
+    from sklearn.preprocessing import RobustScaler, StandardScaler
+
+    return {"standard": StandardScaler(), "robust": RobustScaler()}.get(name, "passthrough")
+
+
+def _cross_validated(values: np.ndarray, table: FeatureTable, scaler: "TransformerMixin | str",
+                     seed: int) -> np.ndarray:
     """Probability of female for each recording, by models that do not know its speaker."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
 
     speakers = np.array(table.speakers, str)
     per_label = [len(set(speakers[table.is_female == label].tolist())) for label in (True, False)]
     splitter = StratifiedGroupKFold(min(FOLDS, *per_label), shuffle=True, random_state=seed)
-    model = LogisticRegression(C=0.01, class_weight="balanced", max_iter=3000)
+    model = make_pipeline(scaler, LogisticRegression(C=0.01, class_weight="balanced",
+                                                     max_iter=3000))
     return cross_val_predict(model, values, table.is_female, groups=table.speakers, cv=splitter,
                              method="predict_proba")[:, 1]
