@@ -5,9 +5,12 @@ import json
 import numpy as np
 import pytest
 import torch
+from fastai.interpret import ClassificationInterpretation
 
 from voxsight.answer.picture_model import PictureModel
+from voxsight.errors import UsageError
 from voxsight.network.export import hub_network, load_learner
+from voxsight.network.toolkit.losses import LabelLoss
 
 
 @pytest.fixture
@@ -71,6 +74,21 @@ def test_fastai_goes_on_with_it(exported, tiny_model, pictures, tmp_path):
     with learn.no_bar(), learn.no_logging():
         learn.fine_tune(1)
     assert not torch.equal(before, learn.model[1][2].weight)
+    assert isinstance(learn.loss_func, LabelLoss)
+    assert learn.predict(tmp_path / "pictures/male/1.png")[0] in ("female", "male")
+    assert len(ClassificationInterpretation.from_learner(learn).confusion_matrix()) == 2
+
+
+def test_a_learner_of_other_labels_is_refused(exported, pictures, tmp_path):
+    from fastai.vision.data import ImageDataLoaders
+    from PIL import Image
+
+    for i, picture in enumerate(pictures):
+        Image.fromarray(picture).save(tmp_path / f"{('f', 'm')[i % 2]}_{i}.png")
+    dls = ImageDataLoaders.from_name_func(tmp_path, sorted(tmp_path.glob("*.png")),
+                                          lambda name: name[0], bs=2, num_workers=0)
+    with pytest.raises(UsageError, match="found the labels f, m, expected female, male"):
+        load_learner(exported("fastai"), dls)
 
 
 def test_the_hugging_face_folder_is_one_that_the_hub_takes(exported, tiny_model, pictures):

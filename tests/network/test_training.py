@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -19,9 +20,11 @@ from safetensors.torch import load_file as load_file_torch
 from safetensors.torch import save_file as save_file_torch
 
 from voxsight.answer.picture_model import PictureModel
+from voxsight.metrics.calibration import Calibration
 from voxsight.network.architecture import load_into
+from voxsight.network.fine_tuning import TrainConfig
 from voxsight.network.resuming import NAME, Epochs
-from voxsight.network.transforms import MaskBands
+from voxsight.network.toolkit.transforms import MaskBands
 from voxsight.pictures.recipe import RECIPES
 
 
@@ -49,7 +52,6 @@ def dataset(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def trained(dataset, tmp_path_factory):
-    from voxsight.network.learner import TrainConfig
     from voxsight.network.training import train
 
     folder = tmp_path_factory.mktemp("models") / "learnt"
@@ -111,7 +113,7 @@ def test_trained_network_is_the_graph(trained, dataset, rng):
 def test_a_teachers_embeddings_are_learnt_and_left_out(dataset):
     """The teacher hears which half is bright, and so the network says in its last outputs."""
     from voxsight.network.architecture import torchvision_state
-    from voxsight.network.learner import TrainConfig, fit, log_odds, make_learner
+    from voxsight.network.fine_tuning import TrainConfig, fit, log_odds, make_learner
     from voxsight.network.training import label_by_embedding
     from voxsight.pictures.dataset import read_dataset
 
@@ -136,7 +138,7 @@ def test_a_teachers_embeddings_are_learnt_and_left_out(dataset):
         label = learn.model(torch.as_tensor(x)).numpy()
     np.testing.assert_allclose(label[:, 0] - label[:, 1], 2 * outputs[:, 0] - outputs[:, 2],
                                rtol=1e-3, atol=1e-3)
-    evidence = log_odds(learn, [pictures[i].path for i in valid], (32, 32))
+    evidence = log_odds(learn, [pictures[i].path for i in valid])
     assert np.mean((evidence > 0) == (heard[valid, 0] == 1)) > 0.9
 
 
@@ -151,10 +153,26 @@ def test_calibration_hears_windows_recordings_and_copies_apart():
     assert evidence.tolist() == [2.0, 20.0] and is_female.all() and speakers == ["s", "s"]
 
 
+def test_copies_that_sound_like_children_are_no_men(rng):
+    """They move no probability, whatever is heard in them, but the confidence that is needed."""
+    from voxsight.network.training import _calibrated
+    from voxsight.pictures.dataset import Picture
+
+    pictures = [Picture(f"{i}.jpg", f"{i}.wav", f"s{i}", ("female", "male")[i % 2], "c")
+                for i in range(200)]
+    heard = np.where(np.arange(200) % 2, -1, 1) * rng.uniform(1, 5, 200) + rng.normal(0, 1, 200)
+    copies = [dataclasses.replace(p, augmentation="noise") for p in pictures]
+    children = [dataclasses.replace(p, augmentation="child") for p in pictures[:60]]
+    without = _calibrated(pictures, heard, copies, heard)
+    among = _calibrated(pictures, heard, [*copies, *children], np.append(heard, np.full(60, 3.0)))
+    assert (among.temperature, among.bias) == (without.temperature, without.bias)
+    assert among.min_confidence > without.min_confidence
+
+
 @pytest.mark.slow
 def test_calibrated_on_altered_copies_where_there_are_any(dataset, tmp_path):
     """Copies that are wrong half of the time leave nothing to be sure of."""
-    from voxsight.network.learner import TrainConfig, fit, make_learner
+    from voxsight.network.fine_tuning import TrainConfig, fit, make_learner
     from voxsight.network.training import finish
     from voxsight.pictures.dataset import read_dataset
 
@@ -263,26 +281,22 @@ def marked_history(stored):
 
 
 def test_loss_by_hand():
-    from voxsight.network.learner import _Loss
+    from voxsight.network.toolkit.losses import LabelLoss
 
-    loss = _Loss(np.array([1.0, 0, 0, 0.5]))  # 0.375 female
-    outputs = torch.tensor([[2.0, 0.0, 1.0, 0.0], [0.0, 0.0, 1.0, 1.0]])
-    targets = torch.tensor([[1.0, 1.0, 0.0], [0.5, 1.0, 0.0]])
+    loss = LabelLoss(0.375)
+    outputs = torch.tensor([[2.0, 0.0], [0.0, 0.0]])
     female, male = 0.5 / 0.375, 0.5 / 0.625
     wrong = -np.log(1 / (1 + np.exp(-2)))
     weights = female + 0.5 * female + 0.5 * male
     expected = (female * wrong + 0.5 * (female + male) * np.log(2)) / weights
-    assert float(loss(outputs[:, :2], targets[:, :1])) == pytest.approx(expected, rel=1e-5)
-    taught = expected + (1 - 1.0 + 1 - np.sqrt(0.5)) / 2
-    assert float(loss(outputs, targets)) == pytest.approx(taught, rel=1e-5)
-    targets[1, 0] = float("nan")  # not labelled
-    assert float(loss(outputs[:, :2], targets[:, :1])) == pytest.approx(wrong, rel=1e-5)
-    targets[0, 0] = float("nan")
-    assert float(loss(outputs, targets)) == pytest.approx(taught - expected, rel=1e-5)
+    assert float(loss(outputs, torch.tensor([0.0, 0.5]))) == pytest.approx(expected, rel=1e-5)
+    nan = float("nan")  # not labelled
+    assert float(loss(outputs, torch.tensor([0.0, nan]))) == pytest.approx(wrong, rel=1e-5)
+    assert float(loss(outputs, torch.tensor([nan, nan]))) == 0
 
 
 def test_rows_are_jittered_in_bands():
-    from voxsight.network.transforms import JitterRows
+    from voxsight.network.toolkit.transforms import JitterRows
 
     torch.manual_seed(1)
     pictures = TensorImage(torch.rand(200, 3, 24, 10))
@@ -329,6 +343,35 @@ def test_a_training_says_what_it_brought(script, dataset, trained, tmp_path):
     assert f"has UAR {gain['before']:.3f} on the same recordings" in done.stdout
     assert ("no gain is shown" in done.stdout) == (gain["low"] <= 0 <= gain["high"])
     assert "start" not in before["training"], "it started from nothing"
+
+
+def test_voices_that_the_start_knows_by_another_name_are_counted(tmp_path, monkeypatch):
+    from voxsight.network import training
+    from voxsight.pictures.dataset import Picture
+
+    for name in "ab":
+        (tmp_path / name).write_text(name)
+    pictures = [Picture(f"{name}.jpg", str(tmp_path / name), f"new:{name}", gender, "new")
+                for name, gender in (("a", "female"), ("b", "male"))]
+    record = training._training_record([dataclasses.replace(pictures[0], speaker="old:x")],
+                                       np.array([], int), TrainConfig())
+    start = SimpleNamespace(calibration=Calibration(), training=record)
+    monkeypatch.setattr(training, "_start_log_odds", lambda *args: np.array([1.0, -1.0]))
+    gain = training._gain(start, "old", pictures, training.by_recording(pictures, [1, -1]),
+                          np.array([0.9, 0.1]))
+    assert gain["speakers_known"] == 1
+
+
+def test_pictures_made_anew_do_not_continue_a_training(tmp_path):
+    from voxsight.network.training import _settings
+    from voxsight.pictures.dataset import Picture
+
+    pictures = [Picture(str(tmp_path / "a.jpg"), "a.wav", "a", "female", "c")]
+    found = set()
+    for content in (b"one", b"another"):
+        (tmp_path / "a.jpg").write_bytes(content)
+        found.add(_settings(TrainConfig(), pictures, np.array([], int)))
+    assert len(found) == 2
 
 
 @pytest.mark.slow

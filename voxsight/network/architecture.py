@@ -75,39 +75,6 @@ def as_batch(pictures: np.ndarray) -> torch.Tensor:
     return torch.tensor(pictures, dtype=torch.float32).permute(0, 3, 1, 2)
 
 
-def initial_weights(weights: str | os.PathLike, arch: str) -> dict[str, np.ndarray]:
-    """Tensors under torchvision's names to start from.
-
-    Parameters
-    ----------
-    weights : str or os.PathLike
-        ``imagenet``, a safetensors file or a voxsight model folder.
-    arch : str
-        torchvision's name of the network, for ``imagenet``.
-
-    Returns
-    -------
-    dict of str to np.ndarray
-
-    Raises
-    ------
-    UsageError
-        If they cannot be downloaded or read.
-    """
-    if weights != "imagenet":
-        return load_weights(weights)
-    published = torchvision.models.get_model_weights(arch)["IMAGENET1K_V1"]
-    try:
-        state = published.get_state_dict(progress=True, check_hash=True, weights_only=True)
-    except OSError as error:
-        raise UsageError(
-            f"--weights imagenet: {published.url} could not be fetched ({error}), expected a "
-            "download of 83 MB; connect to the internet once, or train from scratch with "
-            "--weights none, or name a .safetensors file of a torchvision state dict or a "
-            "voxsight model folder with --weights PATH") from error
-    return {name: tensor.numpy() for name, tensor in state.items()}
-
-
 def load_into(model: nn.Module, tensors: Mapping[str, np.ndarray]) -> None:
     """Load tensors under torchvision's names into a learner's model.
 
@@ -131,10 +98,13 @@ def load_into(model: nn.Module, tensors: Mapping[str, np.ndarray]) -> None:
             matching[key] = torch.from_numpy(np.array(tensors[name]))
         elif not name.startswith("fc.") and not name.endswith("num_batches_tracked"):
             unmatched.append(name)
+    # A smaller network would take the first layers of each stage of a larger one.
+    names = {_torchvision_name(key) for key in model.state_dict()}
+    unmatched += sorted(name for name in set(tensors) - names if not name.startswith("fc."))
     if unmatched:
         raise UsageError(f"--weights: found no matching tensor {unmatched[0]} ({len(unmatched)} "
-                         "missing or of another shape), expected those of the network of "
-                         "--arch; name weights of the same architecture")
+                         "missing, too many or of another shape), expected those of the network "
+                         "of --arch; name weights of the same architecture")
     model.load_state_dict(matching, strict=False)
 
 

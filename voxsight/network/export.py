@@ -72,40 +72,28 @@ def load_learner(folder: str | os.PathLike, dls: "DataLoaders") -> "Learner":
     folder : str or os.PathLike
         As written by ``export_model.py --to fastai``.
     dls : fastai.data.core.DataLoaders
-        Of pictures with two classes, ``female`` and ``male`` in this order. Unless they
-        normalise already, ImageNet's statistics are added.
+        As for `learner`: of pictures with the labels ``female`` and ``male``.
 
     Returns
     -------
     fastai.learner.Learner
-        As ``vision_learner`` makes it, with ``fine_tune`` and ``predict``.
+        As `learner` makes it, with its loss, ``fine_tune``, ``predict`` and ``show_results``.
 
     Raises
     ------
     UsageError
-        If the folder is not such an export.
+        If the folder is not such an export, or the labels are others.
     """
-    import fastai.callback.progress
-    import fastai.callback.schedule  # noqa: F401  both add methods, such as fine_tune
-    import torchvision
-    from fastai.data.transforms import Normalize
-    from fastai.vision.learner import vision_learner
-
-    from voxsight.network.architecture import linear_head, load_into, set_last_stride
+    from voxsight.network.architecture import set_last_stride
+    from voxsight.network.learners import learner
 
     path = Path(folder) / LEARNER
     if not path.is_file():
         raise UsageError(f"{path}: not found, expected a folder that export_model.py --to fastai "
                          "wrote")
     architecture = files.read_json(path)["architecture"]
-    if not any(isinstance(step, Normalize) for step in dls.after_batch.fs):
-        dls.add_tfms([Normalize.from_stats(architecture["mean"], architecture["std"])],
-                     "after_batch")
-    learn = vision_learner(dls, getattr(torchvision.models, architecture["name"]),
-                           pretrained=False, n_out=len(LABELS),
-                           custom_head=linear_head(len(LABELS)))
+    learn = learner(dls, architecture["name"], Path(folder) / WEIGHTS)
     set_last_stride(learn.model[0], architecture["last_stride"])
-    load_into(learn.model, load_weights(Path(folder) / WEIGHTS))
     return learn
 
 

@@ -23,7 +23,8 @@ class Epochs(Callback):
     """Seeds every epoch, keeps its row of the history, and stores what the next one needs.
 
     Each epoch has a seed of its own. A resumed training therefore draws the same random numbers
-    as one that was not interrupted, without a stored state of the generators.
+    as one that was not interrupted, without a stored state of the generators. fastai's
+    `SaveModelCallback` would pickle the state, and can only take up the weights.
 
     Parameters
     ----------

@@ -13,18 +13,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from fastai.learner import Learner
-from numpy.typing import ArrayLike
 
 from voxsight.base import locks
+from voxsight.base.store import file_state
 from voxsight.corpora import splits
 from voxsight.corpora.utterance import LABELS, UNLABELLED
-from voxsight.metrics.calibration import Calibration, fit_calibration
+from voxsight.errors import UsageError
+from voxsight.metrics.calibration import Calibration, fit_calibration, with_min_confidence
 from voxsight.metrics.figures import figures, uar_gain
 from voxsight.network.architecture import as_batch, load_network, torchvision_state
 from voxsight.network.card import model_card
-from voxsight.network.distributed import is_first, processes, share_training
+from voxsight.network.distributed import is_first, processes, shared_training
+from voxsight.network.fine_tuning import TrainConfig, fit, log_odds, make_learner
 from voxsight.network.folder import Architecture, ModelConfig, ModelFolder, save_model
-from voxsight.network.learner import TrainConfig, fit, log_odds, make_learner
 from voxsight.network.resuming import Epochs
 from voxsight.network.voice_head import (
     centred_embeddings,
@@ -32,18 +33,20 @@ from voxsight.network.voice_head import (
     fit_calibrated_voice_head,
     save_voice_head,
 )
+from voxsight.network.weights import origin_of
 from voxsight.pictures import jpeg
 from voxsight.pictures.dataset import (
+    AMBIGUOUS,
     Picture,
     altered_copies_of,
+    in_one_list,
     read_dataset,
     read_embeddings,
     split_pictures,
 )
 from voxsight.pictures.recipe import Recipe
 
-# With fewer validation speakers the calibration would overfit; then that of the model that the
-# training started from is kept.
+# With fewer validation speakers a calibration would overfit, and that of the start is kept.
 FEW_SPEAKERS = 20
 _BATCH = 64  # pictures given to a network at once
 
@@ -104,16 +107,17 @@ def _train(dataset: str | os.PathLike, out: str | os.PathLike, config: TrainConf
                         "pictures")
     if config.teacher is None:
         all_pictures = [p for p in all_pictures if p.gender != UNLABELLED]
-    pictures, valid = split_pictures(all_pictures, config.split, config.valid, config.seed)
+    pictures, valid = in_one_list(
+        *split_pictures(all_pictures, config.split, config.valid, config.seed))
     embeddings = None
     if config.teacher:
         embeddings = _embeddings_of(pictures, all_pictures, dataset, config.teacher)
         embeddings = centred_embeddings(embeddings, pictures, valid)
     learn = make_learner(pictures, valid, _size(config, recipe), config,
                          log_dir=Path("runs") / Path(out).name, embeddings=embeddings, quiet=quiet)
-    share_training(learn)
     epochs = Epochs(config.seed, out, _settings(config, pictures, valid))
-    history = fit(learn, config, epochs)
+    with shared_training(learn):
+        history = fit(learn, config, epochs)
     if not is_first():
         return None
     if config.teacher and embeddings is not None:
@@ -165,14 +169,14 @@ def finish(learn: Learner, recipe: Recipe, pictures: Sequence[Picture], valid: n
     """
     size = _size(config, recipe)
     validating = [pictures[i] for i in valid]
-    window_log_odds = log_odds(learn, [p.path for p in validating], size)
+    window_log_odds = log_odds(learn, [p.path for p in validating])
     validation = by_recording(validating, window_log_odds)
     start = _start(config.weights, recipe, size)
     if start is not None and _are_few(validation.speakers):
         calibration = start.calibration
     else:
         copies = _copies_apart(altered)
-        copies_log_odds = log_odds(learn, [p.path for p in copies], size) if copies else None
+        copies_log_odds = log_odds(learn, [p.path for p in copies]) if copies else None
         calibration = _calibrated(validating, window_log_odds, copies, copies_log_odds)
     p_female = calibration.p_female(validation.log_odds)
     record = _training_record(pictures, valid, config)
@@ -186,6 +190,43 @@ def finish(learn: Learner, recipe: Recipe, pictures: Sequence[Picture], valid: n
     save_model(out, torchvision_state(learn.model), model, history,
                model_card(Path(out).name, model, shlex.join(argv)))
     return model, validation
+
+
+def save_learner(learn: Learner, out: str | os.PathLike) -> ModelConfig:
+    """Calibrate and measure a learner on its validation side and write its model folder.
+
+    fastai's own ``export`` and ``load`` pickle, and nothing of this project unpickles.
+
+    Parameters
+    ----------
+    learn : fastai.learner.Learner
+        As `learner` makes it from the loaders of `dataloaders`, trained in any way.
+    out : str or os.PathLike
+        Model folder to write.
+
+    Returns
+    -------
+    ModelConfig
+
+    Raises
+    ------
+    UsageError
+        If the loaders are others, or another run writes to `out`.
+    """
+    dls = learn.dls
+    if not hasattr(dls, "settings"):
+        raise UsageError("found a learner of other loaders, expected those of "
+                         "voxsight.network.dataloaders, which know recordings, speakers and recipe")
+    train_side, valid_side = list(dls.train_ds.items), list(dls.valid_ds.items)
+    phases = Counter(row["phase"] for row in learn.history.rows)
+    config = TrainConfig(**dls.settings, arch=learn.arch.__name__, weights=learn.weights, lr=None,
+                         head_epochs=phases["head"], epochs=phases["everything"])
+    with locks.only_writer(out):
+        model, _ = finish(learn, dls.recipe, [*train_side, *valid_side],
+                          np.arange(len(valid_side)) + len(train_side), config, out,
+                          history=learn.history.rows, argv=["voxsight.network.save_learner"],
+                          altered=dls.altered)
+    return model
 
 
 def by_recording(pictures: Iterable[Picture], window_log_odds: Iterable[float]) -> RecordingLogOdds:
@@ -243,7 +284,8 @@ def _embeddings_of(pictures: Sequence[Picture], all_pictures: Sequence[Picture],
 
 def _settings(config: TrainConfig, pictures: Sequence[Picture], valid: np.ndarray) -> str:
     """Digest of what a resumed training must have in common with the stopped one."""
-    shaping = [dataclasses.asdict(config), [(p.path, p.target) for p in pictures], valid.tolist()]
+    shaping = [dataclasses.asdict(config), valid.tolist(),
+               [(p.path, file_state(p.path), p.target) for p in pictures]]
     return hashlib.sha256(repr(shaping).encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -265,10 +307,13 @@ def _gain(start: ModelConfig, weights: str, validating: Sequence[Picture],
           validation: RecordingLogOdds, p_female: np.ndarray) -> dict[str, Any]:
     """What the training gained over the model that it started from."""
     before = start.calibration.p_female(_start_log_odds(start, weights, validating))
-    speakers = set(validation.speakers)
-    known = set(start.training.get("speakers_trained_on", ()))
+    recordings = defaultdict(set)
+    for picture in validating:
+        recordings[picture.speaker].add(picture.source)
+    known, _, _ = splits.voices_met(recordings, start.training.get("speakers_trained_on", ()),
+                                    start.training.get("recordings_trained_on", ""))
     gain = uar_gain(validation.is_female, before, p_female, validation.speakers)
-    return gain | {"speakers_known": len(speakers & known), "calibration_kept": _are_few(speakers)}
+    return gain | {"speakers_known": len(known), "calibration_kept": _are_few(recordings)}
 
 
 def _start_log_odds(start: ModelConfig, weights: str, pictures: Sequence[Picture]) -> np.ndarray:
@@ -283,15 +328,34 @@ def _start_log_odds(start: ModelConfig, weights: str, pictures: Sequence[Picture
 
 def _calibrated(pictures: Sequence[Picture], window_log_odds: np.ndarray,
                 copies: Sequence[Picture], copies_log_odds: np.ndarray | None) -> Calibration:
-    """Calibration on single windows and on whole recordings: users have both."""
+    """Calibration on single windows and whole recordings; a confidence for recordings.
+
+    Users have windows and recordings, but it is recordings that are answered. A copy whose label
+    is ambiguous tells nothing of probabilities, but what it is to be answered: "uncertain".
+    """
     sides = [(pictures, window_log_odds)]
     if copies_log_odds is not None:
         sides.append((copies, copies_log_odds))
-    samples: list[tuple[ArrayLike, ArrayLike]] = [
-        (values, np.array([p.target == 1 for p in side])) for side, values in sides]
-    samples += [by_recording(side, values)[:2] for side, values in sides]
-    values, is_female = map(np.concatenate, zip(*samples))
-    return fit_calibration(values, is_female, shifted=len(sides) > 1)
+    clear = [_where(side, values, AMBIGUOUS, False) for side, values in sides]
+    recordings = _concatenated([by_recording(*side) for side in clear])
+    windows = _concatenated([(values, [p.gender == "female" for p in side],
+                              [p.speaker for p in side]) for side, values in clear])
+    calibration = fit_calibration(*_concatenated([windows, recordings]), shifted=len(sides) > 1)
+    ambiguous = by_recording(*_where(*sides[-1], AMBIGUOUS, True))
+    return with_min_confidence(
+        calibration, *_concatenated([recordings, ambiguous]),
+        is_ambiguous=np.arange(len(recordings[0]) + len(ambiguous[0])) >= len(recordings[0]))
+
+
+def _where(pictures: Sequence[Picture], log_odds: np.ndarray, target: float, is_so: bool
+           ) -> tuple[list[Picture], np.ndarray]:
+    """Pictures whose target is as given, or is not, with their log-odds."""
+    chosen = [i for i, picture in enumerate(pictures) if (picture.target == target) == is_so]
+    return [pictures[i] for i in chosen], np.asarray(log_odds)[chosen]
+
+
+def _concatenated(samples: Iterable[Sequence[Any]]) -> list[np.ndarray]:
+    return [np.concatenate(parts) for parts in zip(*samples)]
 
 
 def _copies_apart(altered: Iterable[Picture]) -> list[Picture]:
@@ -309,15 +373,18 @@ def _training_record(pictures: Sequence[Picture], valid: np.ndarray,
                      config: TrainConfig) -> dict[str, Any]:
     """What ``config.json`` says of the training."""
     validating = set(np.asarray(valid).tolist())
-    training_speakers = [p.speaker for i, p in enumerate(pictures) if i not in validating]
-    validation_speakers = [pictures[i].speaker for i in valid]
+    training = [p for i, p in enumerate(pictures) if i not in validating]
+    validation = {(pictures[i].speaker, pictures[i].source) for i in valid}
     record = {key: value for key, value in dataclasses.asdict(config).items()
               if key not in ("arch", "size")}
     return record | {
-        "processes": processes(),
-        "shared_speakers": splits.shared_speakers(training_speakers, validation_speakers),
-        "pictures_trained_on": len(training_speakers),
-        "speakers_trained_on": sorted(set(training_speakers)),
+        "weights_from": origin_of(config.weights, config.arch), "processes": processes(),
+        "shared_speakers": splits.shared_speakers(
+            (p.speaker for p in training), [voice for voice, _ in validation],
+            train_paths=(p.source for p in training), valid_paths=[path for _, path in validation]),
+        "pictures_trained_on": len(training),
+        "speakers_trained_on": sorted({p.speaker for p in training}),
+        "recordings_trained_on": splits.fingerprints(p.source for p in training),
         "corpora": _corpora_table(pictures)}
 
 

@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int | None:
     from voxsight.pictures.dataset import read_dataset
 
     read_dataset(args.dataset)  # reports a missing dataset before torch takes its seconds
-    from voxsight.network.learner import TrainConfig
+    from voxsight.network.fine_tuning import TrainConfig
     from voxsight.network.training import train
 
     fields = TrainConfig.__dataclass_fields__

@@ -1,42 +1,24 @@
 """Fine-tuning a ResNet on pictures with fastai: first the head, then everything."""
 
 import dataclasses
-import functools
 import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
-import torchvision
 from fastai.callback.core import Callback
 from fastai.callback.progress import ProgressCallback
-from fastai.callback.schedule import fit_one_cycle  # noqa: F401  a method of Learner
-from fastai.data.block import DataBlock, TransformBlock
-from fastai.data.core import DataLoaders
-from fastai.data.transforms import IndexSplitter, IntToFloatTensor, Normalize
 from fastai.learner import Learner
-from fastai.torch_core import TensorImage, set_seed
-from fastai.vision.learner import vision_learner
-from torch.nn.functional import cosine_similarity, log_softmax
+from fastai.torch_core import set_seed
+from fastcore.basics import noop
 
-from voxsight.corpora.utterance import LABELS
 from voxsight.errors import UsageError
-from voxsight.network.architecture import (
-    initial_weights,
-    linear_head,
-    load_into,
-    set_last_stride,
-)
-from voxsight.network.callbacks import Bfloat16, FiniteLosses, ProgressBar
-from voxsight.network.distributed import is_first, processes
-from voxsight.network.folder import Architecture
+from voxsight.network.distributed import asked_alone, is_first
+from voxsight.network.learners import learner
 from voxsight.network.resuming import Epochs
-from voxsight.network.transforms import JitterRows, MaskBands
-from voxsight.pictures import jpeg
+from voxsight.network.toolkit.blocks import loaders
+from voxsight.network.toolkit.callbacks import FiniteLosses, ProgressBar, Teacher
 from voxsight.pictures.dataset import Picture
-
-_BATCH = 64  # pictures given to a trained network at once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +80,7 @@ class TrainConfig:
 def make_learner(pictures: Sequence[Picture], valid: np.ndarray, size: tuple[int, int],
                  config: TrainConfig, *, embeddings: np.ndarray | None = None,
                  log_dir: str | os.PathLike | None = None, quiet: bool = False) -> Learner:
-    """fastai learner over picture files.
+    """The learner of a training: seeded, and silent on stdout, which is for results.
 
     Parameters
     ----------
@@ -127,20 +109,13 @@ def make_learner(pictures: Sequence[Picture], valid: np.ndarray, size: tuple[int
         If the weights cannot be downloaded or read.
     """
     set_seed(config.seed, reproducible=True)
-    targets = np.array([[p.target] for p in pictures], np.float32)
-    if embeddings is not None:
-        targets = np.hstack([targets, embeddings])
-    outputs = len(LABELS) + targets.shape[1] - 1
-    learn = vision_learner(
-        _loaders(pictures, targets, valid, size, config),
-        getattr(torchvision.models, config.arch), normalize=False, n_out=outputs,
-        pretrained=False, custom_head=linear_head(outputs), metrics=[accuracy],
-        loss_func=_Loss(np.delete(targets[:, 0], valid)), cbs=_callbacks(log_dir, quiet))
+    dls = loaders(pictures, valid, size, batch=config.batch, augment=config.augment,
+                  row_jitter=config.row_jitter, embeddings=embeddings)
+    teacher = [] if embeddings is None else [Teacher(embeddings.shape[1])]
+    learn = learner(dls, config.arch, config.weights, quiet=quiet,
+                    cbs=[*teacher, *_callbacks(log_dir, quiet)])
     learn.remove_cb(ProgressCallback)
     learn.logger = _silent
-    set_last_stride(learn.model[0], Architecture.last_stride)
-    if config.weights != "none":
-        load_into(learn.model, initial_weights(config.weights, config.arch))
     return learn
 
 
@@ -169,89 +144,35 @@ def fit(learn: Learner, config: TrainConfig, epochs: Epochs | None = None) -> li
     rates = lr if config.weights == "none" else slice(lr / 100, lr / 2)
     epochs = epochs or Epochs(config.seed)
     losses = FiniteLosses()
-    learn.add_cbs([epochs, losses])
-    if config.head_epochs:
-        learn.freeze()
-        _fit_phase(learn, epochs, "head", config.head_epochs, lr)
-    if config.epochs and not losses.diverged:
-        learn.unfreeze()
-        _fit_phase(learn, epochs, "everything", config.epochs, rates)
+    with learn.added_cbs([epochs, losses]):  # they would get in the way of lr_find and others
+        if config.head_epochs:
+            learn.freeze()
+            _fit_phase(learn, epochs, "head", config.head_epochs, lr)
+        if config.epochs and not losses.diverged:
+            learn.unfreeze()
+            _fit_phase(learn, epochs, "everything", config.epochs, rates)
     if losses.diverged:
         raise UsageError(f"--lr {lr:g}: the training diverged, found {losses.diverged}, expected "
                          f"finite losses; train with a smaller --lr, such as {lr / 10:g}")
     return epochs.rows
 
 
-def log_odds(learn: Learner, paths: Sequence[str], size: tuple[int, int]) -> np.ndarray:
+def log_odds(learn: Learner, paths: Sequence[str]) -> np.ndarray:
     """Log-odds of female of picture files.
 
     Parameters
     ----------
     learn : fastai.learner.Learner
     paths : sequence of str [shape=(n,)]
-    size : (int, int)
-        Height and width that the network sees, pixels.
 
     Returns
     -------
     np.ndarray [shape=(n,), float32]
     """
-    mean, std = (torch.tensor(values)[:, None, None]
-                 for values in (Architecture.mean, Architecture.std))
-    device, batches = next(learn.model.parameters()).device, []
-    learn.model.eval()
-    with torch.no_grad():
-        for start in range(0, len(paths), _BATCH):
-            pictures = torch.stack([_load(path, size) for path in paths[start: start + _BATCH]])
-            x = torch.as_tensor((pictures / 255 - mean) / std).to(
-                device, memory_format=torch.channels_last)
-            batches.append(learn.model(x)[:, : len(LABELS)].float().cpu())
-    logits = torch.cat(batches)
+    loader = asked_alone(learn.dls.test_dl(list(paths)))
+    with learn.no_bar(), learn.no_logging():
+        logits, _ = learn.get_preds(dl=loader, act=noop, reorder=False)
     return (logits[:, 0] - logits[:, 1]).numpy()
-
-
-def accuracy(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Fraction of the pictures whose more probable label is right."""
-    return ((outputs[:, 0] > outputs[:, 1]) == (targets[:, 0] > 0.5)).float().mean()
-
-
-class _Loss:
-    """Cross-entropy with the label, plus the cosine distance to the teacher's embedding.
-
-    Both labels have the same weight, however few speakers one of them has. A picture without a
-    label (NaN) has only the distance to the teacher.
-    """
-
-    teacher_weight = 1.0
-
-    def __init__(self, training_targets: np.ndarray) -> None:
-        females = float(np.nanmean(training_targets))
-        self.weight = torch.tensor([0.5 / females, 0.5 / (1 - females)])
-
-    def __call__(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        targets = torch.as_tensor(targets)  # without fastai's subclasses of tensors
-        p_female, weight = targets[:, :1], self.weight.to(outputs.device)
-        weighted = torch.cat([p_female, 1 - p_female], 1).nan_to_num(0.0) * weight
-        log_p = log_softmax(torch.as_tensor(outputs[:, : len(LABELS)]), 1)
-        loss = -(weighted * log_p).sum() / weighted.sum().clamp(min=1e-6)
-        if targets.shape[1] > 1:
-            similarity = cosine_similarity(outputs[:, len(LABELS):], targets[:, 1:])
-            loss = loss + self.teacher_weight * (1 - similarity).mean()
-        return loss
-
-
-def _loaders(pictures: Sequence[Picture], targets: np.ndarray, valid: np.ndarray,
-             size: tuple[int, int], config: TrainConfig) -> DataLoaders:
-    picture_block = TransformBlock(type_tfms=functools.partial(_load, size=size),
-                                   batch_tfms=[IntToFloatTensor()])
-    block = DataBlock(
-        blocks=(picture_block, TransformBlock()), get_x=lambda i: pictures[i].path,
-        get_y=lambda i: torch.from_numpy(targets[i]), splitter=IndexSplitter(valid),
-        batch_tfms=[Normalize.from_stats(Architecture.mean, Architecture.std),
-                    JitterRows(config.row_jitter), MaskBands(config.augment)])
-    # fastai drops a training batch that is not full, so that it must not be the only one.
-    batch = max(1, min(config.batch, len(pictures) - len(valid)) // processes())
-    return block.dataloaders(range(len(pictures)), bs=batch, num_workers=0)
 
 
 def _fit_phase(learn: Learner, epochs: Epochs, phase: str, count: int,
@@ -263,16 +184,12 @@ def _fit_phase(learn: Learner, epochs: Epochs, phase: str, count: int,
 
 
 def _callbacks(log_dir: str | os.PathLike | None, quiet: bool) -> list[Callback]:
-    callbacks = [ProgressBar(quiet or not is_first()), Bfloat16()]
+    callbacks: list[Callback] = [ProgressBar(quiet or not is_first())]
     if log_dir is not None and is_first():
         from fastai.callback.tensorboard import TensorBoardCallback
 
         callbacks.append(TensorBoardCallback(str(log_dir), trace_model=False, log_preds=False))
     return callbacks
-
-
-def _load(path: str, size: tuple[int, int]) -> TensorImage:
-    return TensorImage(torch.from_numpy(jpeg.decode(path, size).copy()).permute(2, 0, 1))
 
 
 def _silent(*_: object) -> None:
