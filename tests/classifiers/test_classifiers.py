@@ -33,7 +33,7 @@ def fitted(name, epochs=None, **options):
 
 
 def test_all_of_the_field_are_there():
-    import voxsight.evaluation.picture_classifier  # noqa: F401 adds the picture network
+    import voxsight.evaluation.comparison.picture_classifier  # noqa: F401 adds the picture network
 
     assert set(all_classifiers()) == {*ON_FEATURES, "resnet34", "hf", "fnn-resemblyzer",
                                       "fnn-ecapa", "fnn-wav2vec2"}
@@ -73,7 +73,7 @@ def test_networks_learn_32_recordings_by_heart(name):
 def test_the_picture_network_learns_32_pictures_by_heart(tmp_path):
     from PIL import Image
 
-    from voxsight.network.learner import TrainConfig, fit, log_odds, make_learner
+    from voxsight.network.fine_tuning import TrainConfig, fit, log_odds, make_learner
     from voxsight.pictures.dataset import Picture
 
     rng, pictures = np.random.default_rng(0), []
@@ -85,7 +85,7 @@ def test_the_picture_network_learns_32_pictures_by_heart(tmp_path):
                          batch=16)
     learn = make_learner(pictures, np.arange(32, 40), (32, 32), config, quiet=True)
     fit(learn, config)
-    said = log_odds(learn, [p.path for p in pictures[:32]], (32, 32))
+    said = log_odds(learn, [p.path for p in pictures[:32]])
     np.testing.assert_array_equal(said > 0, [p.gender == "female" for p in pictures[:32]])
 
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from voxsight.corpora import reading, utterance
+from voxsight.corpora import reading, selection, utterance
 from voxsight.errors import UsageError
 
 
@@ -22,6 +22,46 @@ def test_audiomnist_layout_and_odd_ages(tmp_path):
     assert [(r.speaker, r.gender, r.age, r.text, r.accent) for r in rows] == [
         ("01", "male", "", "0", "german"), ("01", "male", "", "9", "german"),
         ("12", "female", "27", "3", "Spanish")]
+
+
+@pytest.mark.parametrize("name", ["AudioMNIST-master", "az"])
+def test_a_voice_has_one_name_whatever_its_folder_and_reader(tmp_path, name):
+    touch(tmp_path / name, "data/01/0_01_0.wav")
+    (tmp_path / name / "data/audioMNIST_meta.txt").write_text('{"01": {"gender": "male"}}')
+    places = tmp_path / name, tmp_path / name / "data"
+    names = {u.voice for place in places for u in (
+        *reading.read_corpus(place, "audiomnist"), *reading.read_sources([f"audiomnist:{place}"]))}
+    assert names == {"audiomnist:01"}
+
+
+def test_voices_of_a_folder_have_one_name_too(tmp_path, monkeypatch):
+    touch(tmp_path / "mine", "female/anna/1.wav", "male/bob/1.wav")
+    monkeypatch.chdir(tmp_path / "mine")
+    names = [[u.voice for u in rows] for rows in (
+        reading.read_corpus(".", "folder"), reading.read_sources(["folder:."]),
+        reading.read_sources([f"folder:{tmp_path / 'mine'}"]))]
+    assert names == 3 * [["mine:female/anna", "mine:male/bob"]]
+
+
+def test_librispeech_from_inside_a_subset_names_the_same_voices(tmp_path, monkeypatch):
+    touch(tmp_path, "dev-clean/84/121/84-121-0001.flac")
+    (tmp_path / "SPEAKERS.TXT").write_text("84 | F | dev-clean\n")
+    voices = [reading.read_corpus(place, "librispeech")[0].voice
+              for place in (tmp_path, tmp_path / "dev-clean")]
+    monkeypatch.chdir(tmp_path / "dev-clean")
+    voices += [u.voice for u in reading.read_sources(["librispeech:."])]
+    assert voices == 3 * ["librispeech/dev-clean:84"]
+
+
+def test_speakers_of_two_corpora_with_one_number_are_two_voices():
+    utterances = [utterance.Utterance(f"{corpus}{number}{gender}", str(number), gender, corpus)
+                  for corpus in "ab" for number, gender in ((1, "female"), (2, "male"))]
+    first = selection.first_speakers(utterances, 2)
+    assert [u.voice for u in first] == ["a:1", "a:2"]
+    assert [u.voice for u in selection.without_speaker(utterances, "b:1")] == ["a:1", "a:2", "b:2"]
+    for name in ("1", "9"):
+        with pytest.raises(UsageError, match="expected one voice; name it as CORPUS:SPEAKER"):
+            selection.without_speaker(utterances, name)
 
 
 def test_librispeech_layout_and_subsets(tmp_path):

@@ -88,3 +88,13 @@ def test_unknown_rules(people, rule):
 def test_a_side_without_a_gender_is_refused():
     with pytest.raises(UsageError, match="would hold"):
         splits.split(["a", "b"], ["female", "male"], "speaker", 0.5)
+
+
+def test_who_has_a_recording_on_the_other_side_is_shared(tmp_path):
+    for name, sound in (("a", b"one"), ("b", b"two"), ("copy_of_a", b"one"), ("c", b"three")):
+        (tmp_path / name).write_bytes(sound)
+    at = {name: str(tmp_path / name) for name in ("a", "b", "copy_of_a", "c", "gone")}
+    found = splits.shared_speakers(
+        ["x:a", "x:b", "x:d"], ["y:a", "y:c", "y:e"], train_paths=[at["a"], at["b"], at["gone"]],
+        valid_paths=[at["copy_of_a"], at["c"], at["gone"]])
+    assert found == "speakers shared 1 of 6"

@@ -1,17 +1,18 @@
+import dataclasses
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import soundfile
 from conftest import MY_WAVS, as_if_stopped
 
-from voxsight.encoders import find_encoder
+from voxsight.encoders import find_encoder, pinned_options
 from voxsight.encoders.embeddings import embed_recordings
 from voxsight.errors import UsageError
 from voxsight.network.voice_head import (
     fit_voice_head,
-    fused_log_odds,
     load_voice_head,
     save_voice_head,
 )
@@ -147,6 +148,55 @@ def test_options_of_an_encoder_are_part_of_the_key(tmp_path):
     np.testing.assert_array_equal(layers[0], layers[2])
 
 
+def test_weights_that_change_in_their_folder_give_other_embeddings(tmp_path):
+    path = str(MY_WAVS / "slt_three.wav")
+    found = []
+    for seed in (1, 2):
+        tiny_wav2vec2(tmp_path / "weights", seed)
+        found.append(embed_recordings([path], "wav2vec2", tmp_path / "kept", quiet=True,
+                                      options={"source": str(tmp_path / "weights")})[0])
+    assert not np.allclose(*found)
+
+
+def test_a_revision_of_the_hub_is_used_and_named(tmp_path, monkeypatch):
+    """From the hub's cache: a name alone is what its branch main stands for now."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    place, path = tmp_path / "hub/models--some--model", str(MY_WAVS / "slt_three.wav")
+    commits = {"main": "a" * 40, "v1": "b" * 40}
+    for seed, (revision, commit) in enumerate(commits.items()):
+        tiny_wav2vec2(place / "snapshots" / commit, seed)
+        (place / "refs").mkdir(exist_ok=True)
+        (place / "refs" / revision).write_text(commit)
+
+    def embedded(source):
+        options = {"source": source}
+        assert pinned_options("wav2vec2", options) == {
+            "source": f"some/model@{commits[source.partition('@')[2] or 'main']}"}
+        return embed_recordings([path], "wav2vec2", tmp_path / "kept", options=options,
+                                quiet=True)[0]
+
+    main, old = embedded("some/model"), embedded("some/model@v1")
+    assert not np.allclose(main, old)
+    (place / "refs/main").write_text(commits["v1"])
+    commits["main"] = commits["v1"]
+    np.testing.assert_array_equal(embedded("some/model"), old)
+
+
+def test_two_runs_at_once_keep_what_each_has_computed(tmp_path):
+    """Both return what is stored, to the last digit."""
+    voices = [str(MY_WAVS / f"{name}.wav") for name in ("slt_three", "kal_count", "rms_seven")]
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(embed_recordings, voices, "resemblyzer", tmp_path,
+                            quiet=True) for _ in range(2)]
+        first, second = (run.result() for run in runs)
+    again = embed_recordings(voices, "resemblyzer", tmp_path, quiet=True)
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(second, again)
+
+
 def test_unknown_encoder_is_named():
     with pytest.raises(UsageError, match="expected one of resemblyzer"):
         find_encoder("ears")
@@ -162,10 +212,12 @@ def test_a_voice_head_separates_and_survives_its_file(tmp_path, rng):
     save_voice_head(tmp_path, head)
     stored = load_voice_head(tmp_path, "resemblyzer")
     np.testing.assert_allclose(stored.log_odds(embeddings), log_odds, atol=1e-5)
+    assert head.fused(2.0, -1.0) == pytest.approx(0.3 * 2.0 - 0.7)
+    save_voice_head(tmp_path, dataclasses.replace(head, share=0.2))  # as an older release had it
+    assert load_voice_head(tmp_path, "resemblyzer").fused(2.0, -1.0) == pytest.approx(1.4)
     (tmp_path / "resemblyzer.safetensors").write_bytes(b"otherwise")
     with pytest.raises(UsageError, match="restore the folder"):
         load_voice_head(tmp_path, "resemblyzer")
-    assert fused_log_odds(2.0, -1.0) == pytest.approx(0.3 * 2.0 - 0.7)
 
 
 def test_deploy_with_a_second_opinion(script, tiny_model, tmp_path, encoder):
@@ -186,11 +238,11 @@ def test_deploy_with_a_second_opinion(script, tiny_model, tmp_path, encoder):
     assert json.loads(alone.stdout)[0]["p_female"] != female
 
 
-def tiny_wav2vec2(folder):
+def tiny_wav2vec2(folder, seed=1):
     import torch
     from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
-    torch.manual_seed(1)
+    torch.manual_seed(seed)
     config = Wav2Vec2Config(
         hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=16,
         conv_dim=(8, 8), conv_kernel=(10, 8), conv_stride=(40, 40), num_feat_extract_layers=2,

@@ -13,7 +13,7 @@ from voxsight.features.acoustic import (
     stretches,
 )
 from voxsight.features.storage import FeatureStore
-from voxsight.sound.excerpts import first_seconds
+from voxsight.sound.excerpts import CLOSE_S, speech_only
 from voxsight.sound.recording import Recording
 
 CONFIG = FeatureConfig()
@@ -30,10 +30,10 @@ def named(samples):
 
 def test_statistics_of_a_tone_are_those_of_its_formula():
     found = named(tone(1000.0))
-    assert found["zero-crossing rate, mean"] == pytest.approx(2 * 1000 / 22_050, rel=0.03)
+    assert found["zero-crossing rate, mean"] == pytest.approx(2 * 1000 / RATE, rel=0.03)
     assert found["centroid, mean"] == pytest.approx(1000, rel=0.02)
     assert found["rms, max"] == pytest.approx(0.5 / np.sqrt(2), rel=0.02)
-    assert found["roll-off, mean"] == pytest.approx(1000, abs=2 * 22_050 / 2048)
+    assert found["roll-off, mean"] == pytest.approx(1000, abs=2 * RATE / CONFIG.n_fft)
     assert found["flatness, mean"] < 1e-3
 
 
@@ -47,11 +47,9 @@ def test_noise_is_flat_and_wide(rng):
 def test_cepstra_are_those_of_a_dct_of_log_mel(rng):
     import librosa
     import scipy.fft
-    import soxr
 
     samples = rng.normal(0, 0.1, 32_000).astype(np.float32)
-    y = soxr.resample(samples, RATE, 22_050)
-    mel = librosa.feature.melspectrogram(y=y, sr=22_050, n_fft=2048, hop_length=512)
+    mel = librosa.feature.melspectrogram(y=samples, sr=RATE, n_fft=1488, hop_length=372)
     expected = scipy.fft.dct(librosa.power_to_db(mel), axis=0, norm="ortho")[:40]
     features = describe(samples, CONFIG)
     np.testing.assert_allclose(features["mfcc"], expected, atol=1e-2)
@@ -68,22 +66,52 @@ def test_any_length_is_described(seconds):
         assert features["f0"][0] == pytest.approx(200.0, rel=0.01)
 
 
-def test_only_the_beginning_is_kept_but_all_is_heard(tmp_path):
-    word, rate = soundfile.read(MY_WAVS / "slt_three.wav")
-    soundfile.write(tmp_path / "x.wav", np.concatenate([np.zeros(3 * rate), word]), rate)
-    heard = first_seconds(Recording(tmp_path / "x.wav"), 2.0)
-    assert len(heard.samples) == 2 * RATE
-    assert heard.speech_s > 0.2
-    assert heard.duration_s == pytest.approx(3 + len(word) / rate, abs=0.01)
+def speech_after(path, quiet, name="slt_fox", times=1):
+    """Write a voice after something else, as a recording at 16 kHz."""
+    voice = Recording(MY_WAVS / f"{name}.wav").read(RATE)
+    soundfile.write(path, np.concatenate([quiet, *[voice] * times, quiet]), RATE, subtype="FLOAT")
+    return Recording(path)
 
 
-@pytest.mark.parametrize("seconds, lengths", [(0.5, [0.5]), (2.0, [2.0]), (4.9, [2.0, 2.0]),
-                                              (5.1, [2.0, 2.0, 1.1]), (9.0, [2.0, 2.0, 2.0])])
-def test_stretches_follow_each_other(tmp_path, seconds, lengths):
-    soundfile.write(tmp_path / "x.wav", tone(200.0, seconds), RATE)
-    blocks = Recording(tmp_path / "x.wav").blocks(RATE)
-    found = stretches(blocks, "x.wav", "", FeatureConfig(windows=3))
-    assert [len(samples) / RATE for samples in found] == pytest.approx(lengths, abs=0.01)
+@pytest.mark.parametrize("level", [0.0, 1e-3])
+@pytest.mark.parametrize("name", ["slt_three", "slt_fox"])
+def test_the_same_speech_is_heard_wherever_it_begins(tmp_path, rng, level, name):
+    """Silence and noise before and after it change no feature much, and are never described."""
+    plain, late = (speech_after(tmp_path / f"{len(quiet)}.wav", quiet, name) for quiet in (
+        np.zeros(0), level * rng.normal(size=3 * RATE)))
+    parts = [stretches(recording.blocks(RATE), "x", "", CONFIG)[0] for recording in (plain, late)]
+    assert abs(len(parts[0]) - len(parts[1])) < 0.07 * RATE
+    loudness = [np.sqrt(np.mean(np.square(part))) for part in parts]
+    assert loudness[0] == pytest.approx(loudness[1], rel=0.1)
+    excerpt = speech_only(Recording(late.path), 2.0, CLOSE_S)
+    np.testing.assert_array_equal(excerpt.samples, parts[1])  # answered as it was trained
+    assert excerpt.duration_s == pytest.approx(6 + plain.duration_s, abs=0.01)
+
+
+@pytest.mark.parametrize("times, lengths", [(1, [2.0]), (2, [2.0, 2.0, 1.5]),
+                                            (3, [2.0, 2.0, 2.0])])
+def test_stretches_follow_each_other(tmp_path, times, lengths):
+    recording = speech_after(tmp_path / "x.wav", np.zeros(RATE), times=times)
+    found = stretches(recording.blocks(RATE), "x.wav", "", FeatureConfig(windows=3))
+    assert [len(samples) / RATE for samples in found] == pytest.approx(lengths, abs=0.05)
+    whole = speech_only(Recording(tmp_path / "x.wav"), sum(map(len, found)) / RATE, CLOSE_S).samples
+    np.testing.assert_array_equal(np.concatenate(found), whole)
+
+
+def test_digital_silence_has_no_features(tmp_path):
+    soundfile.write(tmp_path / "x.wav", np.zeros(2 * RATE), RATE)
+    for properties in (False, True):
+        with FeatureStore(tmp_path, FeatureConfig(properties=properties)) as store:
+            [error] = store.of([(str(tmp_path / "x.wav"), "")], jobs=1, quiet=True)
+        assert "found zeros only" in str(error)
+
+
+def test_features_use_all_of_the_band(rng):
+    """White noise at 16 kHz fills it: nothing was resampled to a rate with an empty band."""
+    noise = named(rng.normal(0, 0.1, 32_000).astype(np.float32))
+    assert noise["roll-off, mean"] == pytest.approx(0.85 * RATE / 2, rel=0.03)
+    assert noise["bandwidth, mean"] == pytest.approx(RATE / 2 / np.sqrt(12), rel=0.05)
+    assert noise["contrast 7, mean"] < 1.5 * noise["contrast 5, mean"]
 
 
 @pytest.mark.parametrize("kind", ALTERATIONS)

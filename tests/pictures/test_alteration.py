@@ -6,7 +6,7 @@ import soxr
 from conftest import praat_f0
 
 from voxsight.pictures.alteration import CHILD_F0_HZ, MEDIAN_F0_HZ, altered_copies
-from voxsight.sound import effects
+from voxsight.sound import codecs, effects
 from voxsight.sound.pitch import median_f0
 from voxsight.sound.vocoder import Vocoder
 
@@ -87,7 +87,7 @@ def test_telephone_band_and_mu_law(rng):
 @pytest.mark.parametrize("bit_rate", [8_000, 16_000])
 def test_opus_comes_back_in_time(spoken, bit_rate):
     samples, rate = spoken("slt_fox")
-    coded = effects.opus(samples, rate, bit_rate)
+    coded = codecs.opus(samples, rate, bit_rate)
     assert coded.shape == samples.shape
     lags = np.fft.irfft(np.fft.rfft(samples) * np.conj(np.fft.rfft(coded)))
     lag = int(np.argmax(lags))

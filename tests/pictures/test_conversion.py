@@ -5,11 +5,12 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from conftest import MY_WAVS, ROOT, make_gendered_folder, wait_until
+from conftest import MY_WAVS, ROOT, as_if_stopped, make_gendered_folder, wait_until
 from test_cepstra import published_picture
 
 from voxsight.errors import UsageError
@@ -19,6 +20,7 @@ from voxsight.pictures.dataset import (
     Picture,
     altered_copies_of,
     read_dataset,
+    read_embeddings,
     read_recipe,
     split_pictures,
 )
@@ -69,14 +71,17 @@ def test_altered_and_unlabelled_pictures_in_a_split():
               for speaker in range(10) for kind in ("", "pitch", "child")]
     others = [Picture(f"u{i}", f"u{i}.wav", f"u{i}", "unlabelled", "", kind)
               for i in range(4) for kind in ("", "noise")]
-    kept, valid = split_pictures(people + others, "speaker", 0.2, 1)
-    held_out = {kept[i].source for i in valid}
-    assert len(valid) == 2 and not any(kept[i].augmentation for i in valid)
-    train = [p for i, p in enumerate(kept) if i not in set(valid.tolist())]
+    train, valid = split_pictures(people + others, "speaker", 0.2, 1)
+    held_out = {p.source for p in valid}
+    assert len(valid) == 2 and not any(p.augmentation for p in valid)
     assert len(train) == 8 * 3 + 8 and not held_out & {p.source for p in train}
     copies = altered_copies_of(people + others, held_out)
     assert [p.augmentation for p in copies] == ["pitch", "pitch"]
     assert {p.source for p in copies} == held_out
+    nameless = [Picture(f"n{i}", f"n{i}.wav", f"s{i}", "unlabelled", "") for i in range(10)]
+    train, valid = split_pictures(people + nameless, "speaker", 0.2, 1)
+    assert not {p.speaker for p in valid} & {p.speaker for p in train}
+    assert len(train) == 8 * 3 + 8  # recordings of whom it is known and of whom it is not
 
 
 def test_unlabelled_recordings(preprocess, gendered_folder, tmp_path):
@@ -91,6 +96,43 @@ def test_unlabelled_recordings(preprocess, gendered_folder, tmp_path):
     assert json.loads((work / "maps" / "female.json").read_text()) == {}
     done, _ = preprocess(tmp_path / "x.csv", corpus="csv", name="other")
     assert done.returncode == 2 and "no column gender" in done.stderr
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+@pytest.mark.parametrize("flags", [(), ("--teacher", "resemblyzer")])
+def test_what_has_changed_since_is_converted_again(preprocess, gendered_folder, tmp_path, flags,
+                                                   stopped):
+    """Another voice under an old name, and another label; nothing else is converted again."""
+    voices = sorted(gendered_folder(speakers=4).rglob("*.wav"))
+    table = tmp_path / "voices.csv"
+
+    def convert(name, mislabelled=()):
+        labels = ["male" if "/male/" in str(p) or p in mislabelled else "female" for p in voices]
+        table.write_text("path,speaker,gender\n" + "".join(
+            f"{path},{path.parent.name},{label}\n" for path, label in zip(voices, labels)))
+        return preprocess(table, *flags, corpus="csv", name=name)
+
+    _, work = convert("work", mislabelled=voices[:1])
+    if stopped:
+        as_if_stopped(work / "mfc_dataset")
+    shutil.copy(MY_WAVS / "rms_seven.wav", voices[4])
+    done, _ = convert("work")
+    assert "; 2 recordings converted, 6 done before" in done.stdout
+    again, fresh = (dict(pictures_by_voice(folder)) for folder in (work, convert("fresh")[1]))
+    assert again == fresh
+    rows = csv.DictReader((work / "mfc_dataset/manifest.csv").read_text().splitlines())
+    assert {path.name for path in work.glob("mfc_dataset/*.jpg")} == {r["image"] for r in rows}
+
+
+def pictures_by_voice(work):
+    """Label, JPEG and embedding of each picture, by its recording and time."""
+    pictures, _ = read_dataset(work)
+    embeddings = [None] * len(pictures)
+    if (work / "mfc_dataset/resemblyzer.float16").exists():
+        embeddings = map(tuple, read_embeddings(work, "resemblyzer").tolist())
+    for picture, embedding in zip(pictures, embeddings, strict=True):
+        yield ((picture.source, picture.start_s),
+               (picture.gender, Path(picture.path).read_bytes(), embedding))
 
 
 def test_altered_windows_come_from_around_their_window():

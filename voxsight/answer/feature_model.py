@@ -16,14 +16,16 @@ from voxsight.answer.prediction import (
 from voxsight.classifiers import Options, find
 from voxsight.encoders import find_encoder
 from voxsight.errors import RecordingError, UsageError
-from voxsight.features.acoustic import FeatureConfig, describe
+from voxsight.features.acoustic import VERSION, FeatureConfig, describe
 from voxsight.network.folder import ClassifierConfig, ModelFolder
-from voxsight.sound.excerpts import Excerpt, first_seconds, speech_only
+from voxsight.sound.excerpts import CLOSE_S, Excerpt, speech_only
 from voxsight.sound.recording import Recording
+
+OLDEST = 2  # version of the features of models that do not say it
 
 
 class FeatureModel:
-    """A classifier that looks at features of the first seconds, ready to answer.
+    """A classifier that looks at features of the first seconds of speech, ready to answer.
 
     Parameters
     ----------
@@ -54,7 +56,7 @@ class FeatureModel:
         self.config = self.folder.config
         self.min_confidence = (self.config.calibration.min_confidence if min_confidence is None
                                else min_confidence)
-        self._features = FeatureConfig(**self.config.features)
+        self._features = self._checked_features()
         try:
             self._classifier = find(self.config.classifier).load(
                 self.folder.path, Options(seconds=self._features.seconds))
@@ -87,12 +89,25 @@ class FeatureModel:
     def _excerpt(self, recording: Recording) -> Excerpt:
         if self._encoder:
             return speech_only(recording)
-        return first_seconds(recording, self._features.seconds)
+        return speech_only(recording, self._features.seconds, CLOSE_S)
+
+    def _checked_features(self) -> FeatureConfig:
+        """What the classifier was trained on; raises if that is computed otherwise now."""
+        config, found = self.config, self.config.features.get("version", OLDEST)
+        if find(config.classifier).inputs == "embedding":  # which says of itself what it heard
+            return FeatureConfig()
+        if found != VERSION:
+            raise UsageError(
+                f"{self.folder.name}: found features of version {found}, expected version "
+                f"{VERSION}, which this release computes, of speech alone; train it again with "
+                f"scripts/compare_classifiers.py --only {config.classifier}")
+        return FeatureConfig(**config.features)
 
     def _log_odds(self, samples: np.ndarray) -> float:
         kind = self._classifier.inputs
         if self._encoder:
             value = self._encoder.embed(samples)
         else:
-            value = samples if kind == "samples" else describe(samples, self._features)[kind]
+            value = samples if kind == "samples" else describe(samples, self._features,
+                                                               (kind,))[kind]
         return float(self._classifier.log_odds([value])[0])

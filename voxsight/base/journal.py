@@ -36,7 +36,7 @@ class Journal:
     def __init__(self, target: str | os.PathLike, settings: Any,
                  first: Iterable[Any] = ()) -> None:
         self.path = Path(partial_of(target))
-        head = (json.dumps(settings, default=os.fspath) + "\n").encode()
+        self._head = head = (json.dumps(settings, default=os.fspath) + "\n").encode()
         if not self._continues(head):
             with replacing(self.path) as temporary, open(temporary, "wb") as file:
                 file.write(head)
@@ -69,6 +69,15 @@ class Journal:
         with naming(self.path):
             self._file.write(_as_line(entry))
             self._file.flush()
+
+    def replace(self, entries: Iterable[Any]) -> None:
+        """Keep these entries in place of all so far; a killed run leaves the ones or the others."""
+        self.close()
+        with replacing(self.path) as temporary, open(temporary, "wb") as file:
+            file.write(self._head)
+            file.writelines(map(_as_line, entries))
+        with naming(self.path):
+            self._file = open(self.path, "ab")
 
     def close(self) -> None:
         """Leave the entries for the next run."""

@@ -41,12 +41,16 @@ def file_key(path: str | os.PathLike, kind: str, version: int, *settings: object
     -------
     str
     """
+    return repr((kind, version, settings, os.path.abspath(path), file_state(path)))
+
+
+def file_state(path: str | os.PathLike) -> tuple[int, int] | None:
+    """Size and modification time in ns, which change with a file; None if it cannot be seen."""
     try:
         status = os.stat(path)
-        state = status.st_size, status.st_mtime_ns
     except OSError:
-        state = None
-    return repr((kind, version, settings, os.path.abspath(path), state))
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 class Store:

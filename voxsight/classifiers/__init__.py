@@ -24,6 +24,7 @@ from typing import Any, ClassVar, Self, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from voxsight.encoders import pinned_options
 from voxsight.errors import UsageError
 
 
@@ -36,7 +37,7 @@ class Options:
     weights : str
         What the picture network starts from, as ``train_model.py --weights``.
     hf : str
-        Name or folder of a Hugging Face audio-classification model.
+        Name, NAME@REVISION or folder of a Hugging Face audio-classification model.
     hf_fine_tune : bool
         Train this model on the split, instead of using it as it is.
     encoder : dict
@@ -46,9 +47,12 @@ class Options:
     augment : float
         Fraction of the training recordings that get an altered copy.
     seconds : float
-        How much of each recording is used, from its start.
+        How much speech of each recording is used, from its start.
     work : str
         Folder for what a fit writes, such as pictures.
+    plan : str
+        Digest of who trains and validates, with which labels; what a fit writes for one plan
+        is never used for another.
     jobs : int or None
         Worker processes (None: all cores).
     quiet : bool
@@ -63,6 +67,7 @@ class Options:
     augment: float = 0.0
     seconds: float = 2.0
     work: str = "."
+    plan: str = ""
     jobs: int | None = None
     quiet: bool = True
 
@@ -97,7 +102,8 @@ class Classifier(abc.ABC):
         Key under which it is registered.
     inputs : str
         What it is given of a recording: a key of `acoustic.describe`; ``samples`` of the first
-        seconds; ``embedding`` of the speech by its `encoder`; or ``recording`` (an `Utterance`).
+        seconds of speech; ``embedding`` of the speech by its `encoder`; or ``recording`` (an
+        `Utterance`).
     encoder : str
         Key of `ENCODERS` if its inputs are embeddings, else empty.
     about : str
@@ -116,6 +122,11 @@ class Classifier(abc.ABC):
     def parameters(self) -> int | None:
         """How many numbers were learnt; None where that is not defined."""
         return None
+
+    @property
+    def origin(self) -> str:
+        """Where weights that were not learnt here come from, such as ``NAME@COMMIT``."""
+        return pinned_options(self.encoder, self.options.encoder).get("source", "")
 
     @abc.abstractmethod
     def fit(self, train: Examples, valid: Examples, *, seed: int = 42,
@@ -197,6 +208,10 @@ class Classifier(abc.ABC):
         p = np.clip(self.predict_proba(inputs), 1e-9, 1.0)
         return np.log(p[:, 0] / p[:, 1])
 
+    def speakers_of(self, examples: Examples) -> list[str]:
+        """Speakers of those training examples that `fit` has really used."""
+        return examples.speakers
+
     def importance(self) -> dict[str, float] | None:
         """How important each input is, by name; None where that is not defined."""
         return None
@@ -225,7 +240,8 @@ def register(classifier: _ClassifierType) -> _ClassifierType:
 def all_classifiers() -> dict[str, type[Classifier]]:
     """Every classifier class by name, in alphabetical order of the modules.
 
-    The picture network is among them once `voxsight.evaluation.picture_classifier` is imported.
+    The picture network is among them once `evaluation.comparison.picture_classifier` is
+    imported.
     """
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")

@@ -9,6 +9,7 @@ import numpy as np
 import soxr
 
 from voxsight.classifiers import Classifier, Examples, Options, probabilities, register
+from voxsight.encoders.hub import name_and_revision, pinned
 from voxsight.errors import UsageError
 from voxsight.sound.excerpts import RATE
 
@@ -23,7 +24,7 @@ WORDS = {"female": ("female", "f", "woman", "women"), "male": ("male", "m", "man
 
 @register
 class HuggingFace(Classifier):
-    """An `AutoModelForAudioClassification` by name or folder.
+    """An `AutoModelForAudioClassification` by name, NAME@REVISION or folder.
 
     Weights are read from safetensors only, and no code that comes with a model is run.
     """
@@ -80,6 +81,11 @@ class HuggingFace(Classifier):
         return self
 
     @property
+    def origin(self) -> str:
+        """The model that was named, with the commit of the hub that was fetched."""
+        return pinned(self.options.hf, "config.json")
+
+    @property
     def parameters(self) -> int:
         """Parameters of the model, its head included."""
         return self.model.num_parameters()
@@ -93,8 +99,11 @@ class HuggingFace(Classifier):
             options |= {"id2label": {0: "female", 1: "male"},
                         "label2id": {"female": 0, "male": 1}, "ignore_mismatched_sizes": True}
         try:
-            self.extractor = AutoFeatureExtractor.from_pretrained(source, trust_remote_code=False)
-            self.model = AutoModelForAudioClassification.from_pretrained(source, **options)
+            name, revision = name_and_revision(source)
+            self.extractor = AutoFeatureExtractor.from_pretrained(name, trust_remote_code=False,
+                                                                  **revision)
+            self.model = AutoModelForAudioClassification.from_pretrained(name, **options,
+                                                                         **revision)
         except (OSError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
             raise UsageError(f"--hf {source}: could not be loaded ({reason}), expected a model "

@@ -31,9 +31,8 @@ def read(source: Path, subset: str | None = None) -> list[Utterance]:
     table, utterances = _table(source), []
     assert table is not None  # `check` found it
     sexes, left_out = _sexes(table), LeftOut(table)
-    present = [folder.name for folder in sorted(source.iterdir()) if folder.is_dir()]
-    for name in [subset] if subset else present:
-        for path in sound_files(source / name):
+    for name, folder in _subsets(source, subset):
+        for path in sound_files(folder):
             speaker = _speaker(path)
             if speaker is None or speaker not in sexes:
                 left_out.add(path, speaker)
@@ -62,6 +61,16 @@ def librispeech_chapter(path: str | os.PathLike) -> str | None:
     """
     match = re.search(r"(?:^|[/\\])(?:(\d+)-(\d+)-\d+|(\d+)_(\d+)_\d+_\d+)\.\w+$", str(path))
     return "-".join(filter(None, match.groups())) if match else None
+
+
+def _subsets(source: Path, subset: str | None) -> list[tuple[str, Path]]:
+    """Name and folder of the subsets of a corpus, or of the one that is named itself."""
+    if subset:
+        return [(subset, source / subset)]
+    folders = sorted(child for child in source.iterdir() if child.is_dir())
+    if folders and all(folder.name.isdecimal() for folder in folders):  # they are speakers
+        return [(source.resolve().name, source)]
+    return [(folder.name, folder) for folder in folders]
 
 
 def _speaker(path: str) -> str | None:

@@ -5,7 +5,6 @@ functions: ``check(source)`` raises UsageError if `source` does not have the lay
 ``read(source, subset)`` returns its utterances.
 """
 
-import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -77,7 +76,7 @@ def read_corpus(source: str | os.PathLike, kind: str, *, subset: str | None = No
 
 
 def read_sources(sources: Sequence[str], *, per_speaker: int | None = None) -> list[Utterance]:
-    """Utterances of several corpora.
+    """Utterances of several corpora; voices have the names that `read_corpus` gives them.
 
     Parameters
     ----------
@@ -98,10 +97,7 @@ def read_sources(sources: Sequence[str], *, per_speaker: int | None = None) -> l
     utterances = []
     for source in sources:
         kind, path, subset = _parts(source)
-        name = Path(path).parent.name if path.endswith(".csv") else Path(path).name
-        corpus = read_corpus(path, kind, subset=subset or None, per_speaker=per_speaker)
-        utterances += [dataclasses.replace(u, corpus=name) if kind in ("audiomnist", "folder")
-                       or not u.corpus else u for u in corpus]
+        utterances += read_corpus(path, kind, subset=subset or None, per_speaker=per_speaker)
     return utterances
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from voxsight.base.texts import listed
 from voxsight.corpora.utterance import LABELS, Utterance
 from voxsight.errors import UsageError
 
@@ -54,7 +55,7 @@ def draw_speakers(utterances: Sequence[Utterance], count: int | None = None,
 
 
 def first_speakers(utterances: Sequence[Utterance], count: int) -> list[Utterance]:
-    """Recordings of the first speakers by name, females and males in turn.
+    """Recordings of the first voices by name, females and males in turn.
 
     Parameters
     ----------
@@ -68,13 +69,38 @@ def first_speakers(utterances: Sequence[Utterance], count: int) -> list[Utteranc
     list of Utterance
         In their order.
     """
-    by_gender = {gender: sorted({u.speaker for u in utterances if u.gender == gender})
+    by_gender = {gender: sorted({(u.speaker, u.corpus) for u in utterances if u.gender == gender})
                  for gender in LABELS}
-    turns: list[str] = []
+    turns: list[tuple[str, str]] = []
     for rank in range(max(map(len, by_gender.values()))):
         turns += [by_gender[g][rank] for g in LABELS if rank < len(by_gender[g])]
     chosen = set(turns[:count])
-    return [u for u in utterances if u.speaker in chosen]
+    return [u for u in utterances if (u.speaker, u.corpus) in chosen]
+
+
+def without_speaker(utterances: Sequence[Utterance], name: str) -> list[Utterance]:
+    """Recordings of all voices but one.
+
+    Parameters
+    ----------
+    utterances : sequence of Utterance
+    name : str
+        The speaker, or CORPUS:SPEAKER.
+
+    Returns
+    -------
+    list of Utterance
+
+    Raises
+    ------
+    UsageError
+        If nobody is called so, or several are.
+    """
+    voices = sorted({u.voice for u in utterances if name in (u.speaker, u.voice)})
+    if len(voices) != 1:
+        raise UsageError(f"--without {name}: found {listed(voices) or 'nobody of that name'}, "
+                         "expected one voice; name it as CORPUS:SPEAKER")
+    return [u for u in utterances if u.voice != voices[0]]
 
 
 def spread_per_speaker(utterances: Sequence[Utterance], count: int) -> list[Utterance]:

@@ -1,14 +1,19 @@
-"""Splits into training and validation, and how many speakers both sides share."""
+"""Splits into training and validation, and which speakers both sides share."""
 
+import functools
+import hashlib
+import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from voxsight.base.store import file_state
 from voxsight.corpora.utterance import LABELS
 from voxsight.errors import UsageError
 
 FOLDS = 5  # unless the rule says how many
+FINGERPRINT, FINGERPRINT_BYTES = 10, 1 << 16  # characters; bytes of a recording that it is of
 # The speakers for training, validation and test in the four folds of the AudioMNIST paper
 # (Becker et al., 2018), which has 12 female speakers and as many of the males.
 PAPER_FOLDS = tuple(tuple(part.split() for part in fold) for fold in (
@@ -142,13 +147,17 @@ def check_labels(speakers: Iterable[str], genders: Iterable[str], what: str = "r
                          f"expected at least {fewest} of each; add {what} of other speakers")
 
 
-def shared_speakers(train: Iterable[str], valid: Iterable[str]) -> str:
+def shared_speakers(train: Iterable[str], valid: Iterable[str], *,
+                    train_paths: Iterable[str] = (), valid_paths: Sequence[str] = ()) -> str:
     """How many speakers are on both sides, as results state it.
 
     Parameters
     ----------
     train, valid : sequence of str
         The speaker of each item of the two sides.
+    train_paths, valid_paths : sequence of str
+        Recordings; those of `valid_paths` are of the speakers of `valid`, one by one. Who has a
+        recording on the other side is shared, whatever name the voice has there.
 
     Returns
     -------
@@ -160,8 +169,99 @@ def shared_speakers(train: Iterable[str], valid: Iterable[str]) -> str:
     >>> shared_speakers(["a", "a", "b"], ["b", "c"])
     'speakers shared 1 of 3'
     """
-    both = set(train) & set(valid)
-    return f"speakers shared {len(both)} of {len(set(train) | set(valid))}"
+    train, valid = set(train), list(valid)
+    both = train & set(valid)
+    if valid_paths:
+        met = {fingerprint(path) for path in set(train_paths)} - {None}
+        both |= {voice for voice, path in zip(valid, valid_paths, strict=True)
+                 if voice not in both and fingerprint(path) in met}
+    return f"speakers shared {len(both)} of {len(train | set(valid))}"
+
+
+def fingerprints(paths: Iterable[str]) -> str:
+    """Short digests of recordings, in a row, so that a copy under another name is known again.
+
+    Parameters
+    ----------
+    paths : iterable of str
+        Files that are not there are left out.
+
+    Returns
+    -------
+    str
+        Sorted hexadecimal digests of `FINGERPRINT` characters each.
+    """
+    found = {fingerprint(path) for path in set(paths)}
+    return "".join(sorted(digest for digest in found if digest))
+
+
+def fingerprint(path: str) -> str | None:
+    """Digest of the size and the beginning of a recording; None if it cannot be read."""
+    return _fingerprint(path, file_state(path))
+
+
+@functools.cache
+def _fingerprint(path: str, state: tuple[int, int] | None) -> str | None:
+    """The fingerprint of a file in a state; read once, however many ask for it."""
+    try:
+        with open(path, "rb") as file:
+            start = f"{os.fstat(file.fileno()).st_size} ".encode() + file.read(FINGERPRINT_BYTES)
+    except (OSError, ValueError):
+        return None
+    return hashlib.sha256(start).hexdigest()[:FINGERPRINT]
+
+
+def voices_met(recordings: Mapping[str, Iterable[str]], speakers_trained_on: Iterable[str],
+               recordings_trained_on: str = "") -> tuple[set[str], set[str], set[str]]:
+    """Which voices a model was trained on, and of which that cannot be told.
+
+    Parameters
+    ----------
+    recordings : mapping of str to iterable of str
+        Paths of the recordings of each voice. A voice is ``CORPUS:SPEAKER``.
+    speakers_trained_on : iterable of str
+        Voices.
+    recordings_trained_on : str
+        Their `fingerprints`, if they are known.
+
+    Returns
+    -------
+    known : set of str
+        Voices that were trained on under this name, or with one of these recordings.
+    doubtful : set of str
+        Others whose names were trained on in a corpus of another name, if they are at least half
+        of the voices of their corpus: it may be the same corpus.
+    corpora : set of str
+        The corpora of other names.
+
+    Examples
+    --------
+    >>> known, doubtful, corpora = voices_met({"mine:a": [], "mine:b": []}, ["theirs:x/a"])
+    >>> sorted(known), sorted(doubtful), sorted(corpora)
+    ([], ['mine:a'], ['theirs'])
+    """
+    trained, heard = set(speakers_trained_on), recordings_trained_on
+    digests = {heard[i: i + FINGERPRINT] for i in range(0, len(heard), FINGERPRINT)}
+    known = {voice for voice, paths in recordings.items()
+             if voice in trained or (digests and any(fingerprint(p) in digests for p in paths))}
+    trained_names, names = _names_by_corpus(trained), _names_by_corpus(set(recordings) - known)
+    doubtful, corpora = set(), set()
+    for corpus, voices in names.items():
+        for other, there in trained_names.items():
+            alike = voices.keys() & there.keys()
+            if other != corpus and 2 * len(alike) >= len(voices):
+                doubtful |= {voices[name] for name in alike}
+                corpora.add(other)
+    return known, doubtful, corpora
+
+
+def _names_by_corpus(voices: Iterable[str]) -> dict[str, dict[str, str]]:
+    """For each corpus the voices by the last part of their name, as readers add folders to it."""
+    names: dict[str, dict[str, str]] = defaultdict(dict)
+    for voice in voices:
+        corpus, _, speaker = voice.partition(":")
+        names[corpus][speaker.rpartition("/")[2].lower()] = voice
+    return names
 
 
 def _random_items(n: int, fraction: float, rng: np.random.Generator) -> np.ndarray:

@@ -10,7 +10,7 @@ from voxsight.base.progress import progress
 from voxsight.base.store import Store, file_key
 from voxsight.corpora.librispeech import librispeech_chapter
 from voxsight.corpora.utterance import Utterance
-from voxsight.encoders import Encoder, find_encoder
+from voxsight.encoders import Encoder, find_encoder, settings_of
 from voxsight.sound.excerpts import RATE, speech_only
 from voxsight.sound.recording import Recording
 
@@ -102,7 +102,7 @@ def embed_chunks(utterances: Sequence[Utterance], encoder: str, seconds: float,
         If the encoder cannot be loaded.
     """
     options, most = dict(options or {}), 1 if first_only else None
-    settings = (encoder, sorted(options.items()), seconds, first_only)
+    settings = (*settings_of(encoder, options), seconds, first_only)
     with Store(folder) as store:
         keys = [file_key(u.path, "chunks", VERSION, *settings) for u in utterances]
         todo = {key: u.path for key, u in zip(keys, utterances) if key not in store}

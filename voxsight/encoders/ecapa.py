@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from voxsight.base.inference import open_session
+from voxsight.encoders import ENCODERS
 from voxsight.encoders.common import RATE, at_least, first_line, missing_extra
+from voxsight.encoders.hub import name_and_revision
 from voxsight.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,8 +33,8 @@ class Ecapa:
     Parameters
     ----------
     source : str
-        Name on Hugging Face's hub, or a folder, with ``voxceleb_ECAPA512_LM.onnx``. If empty,
-        `published`.
+        Name on Hugging Face's hub, or NAME@REVISION, or a folder, with
+        ``voxceleb_ECAPA512_LM.onnx``. If empty, `published`.
 
     Attributes
     ----------
@@ -52,8 +54,7 @@ class Ecapa:
     """
 
     name, size = "ecapa", 192
-    published = "Wespeaker/wespeaker-ecapa-tdnn512-LM"
-    weights = "voxceleb_ECAPA512_LM.onnx"
+    published, weights = ENCODERS["ecapa"].published, ENCODERS["ecapa"].file
 
     def __init__(self, source: str = "") -> None:
         source = source or self.published
@@ -135,7 +136,8 @@ def _graph_of(source: str, name: str) -> Path:
         from huggingface_hub import hf_hub_download
     except ImportError as error:
         raise OSError(f"{error}; no such folder either") from error
-    return Path(hf_hub_download(source, name))
+    repository, revision = name_and_revision(source)
+    return Path(hf_hub_download(repository, name, **revision))
 
 
 def _session(graph: Path, features: np.ndarray, size: int) -> InferenceSession:

@@ -10,7 +10,7 @@ import numpy as np
 from voxsight.base import files
 from voxsight.base.progress import progress
 from voxsight.base.store import Store, file_key
-from voxsight.encoders import find_encoder
+from voxsight.encoders import find_encoder, settings_of
 from voxsight.sound.excerpts import speech_only
 from voxsight.sound.recording import Recording
 
@@ -49,8 +49,9 @@ def embed_recordings(paths: Sequence[str], encoder: str, folder: str | os.PathLi
         If the encoder cannot be loaded.
     """
     options = dict(options or {})
+    settings = settings_of(encoder, options)
     with Store(folder) as store:
-        keys = [embedding_key(path, encoder, options) for path in paths]
+        keys = [file_key(path, "embedding", VERSION, *settings) for path in paths]
         todo = {key: path for key, path in zip(keys, paths) if key not in store}
         if todo:
             model = find_encoder(encoder, **options)
@@ -63,11 +64,6 @@ def embed_recordings(paths: Sequence[str], encoder: str, folder: str | os.PathLi
     rows = [np.full_like(row["embedding"], np.nan) if skip_silent and not row["speech_s"]
             else row["embedding"] for row in stored if row is not None]
     return np.array(rows, np.float32)
-
-
-def embedding_key(path: str, encoder: str, options: Mapping) -> str:
-    """Key of a recording's embedding in the store."""
-    return file_key(path, "embedding", VERSION, encoder, sorted(options.items()))
 
 
 def write_embeddings(path: str | os.PathLike, recordings: Sequence[str], labels: Sequence[str],

@@ -6,7 +6,9 @@ representations", 2020.
 
 import numpy as np
 
+from voxsight.encoders import ENCODERS
 from voxsight.encoders.common import RATE, at_least, first_line, missing_extra
+from voxsight.encoders.hub import name_and_revision
 from voxsight.errors import UsageError
 
 
@@ -16,7 +18,7 @@ class Wav2Vec2:
     Parameters
     ----------
     source : str
-        Name on Hugging Face's hub, or a folder. If empty, `published`.
+        Name on Hugging Face's hub, or NAME@REVISION, or a folder. If empty, `published`.
     layer : int
         Hidden state to average: 0 is the input of the first layer, -1 the output of the last.
 
@@ -36,15 +38,17 @@ class Wav2Vec2:
     """
 
     name, size = "wav2vec2", 768
-    published = "facebook/wav2vec2-base"
+    published = ENCODERS["wav2vec2"].published
 
     def __init__(self, source: str = "", layer: int = -1) -> None:
         try:
             from transformers import Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
             source = source or self.published
-            self._extractor = Wav2Vec2FeatureExtractor.from_pretrained(source)
-            self._model = Wav2Vec2Model.from_pretrained(source, use_safetensors=True).eval()
+            place, revision = name_and_revision(source)
+            self._extractor = Wav2Vec2FeatureExtractor.from_pretrained(place, **revision)
+            self._model = Wav2Vec2Model.from_pretrained(place, use_safetensors=True,
+                                                        **revision).eval()
         except ImportError as error:
             raise missing_extra(self.name, error) from error
         except (OSError, ValueError) as error:

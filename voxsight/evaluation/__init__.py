@@ -5,3 +5,4 @@ GROUP_NAMES = ("corpus", "sex", "age", "accent", "pitch", "pitch by sex", "unusu
                "duration", "speaker")
 DEFAULT_GROUPS = GROUP_NAMES[:-1]  # speakers would make a row each
 CELL_NAMES = ("random", "paper", "folds")  # rows of the AudioMNIST table
+WEIGHTS = ("none", "imagenet")  # that its networks start from

@@ -13,14 +13,14 @@ from voxsight.answer.prediction import Prediction, WindowPrediction
 from voxsight.base.parallel.workers import ordered_map
 from voxsight.base.progress import progress
 from voxsight.corpora.utterance import Utterance
-from voxsight.errors import RecordingError
-from voxsight.evaluation.labelled import LabelledPrediction
-from voxsight.evaluation.mistakes import copy_mistake, mistake_names
+from voxsight.errors import RecordingError, UsageError
+from voxsight.evaluation.labelled import LabelledPrediction, model_digest
+from voxsight.evaluation.mistakes import begin_mistakes, copy_mistake, mistake_names
 from voxsight.explanation.heat_maps import draw_heat_map
 from voxsight.explanation.methods import Explainer
 from voxsight.network.folder import ModelFolder
 from voxsight.pictures import jpeg
-from voxsight.pictures.dataset import Picture, read_dataset, split_pictures
+from voxsight.pictures.dataset import Picture, is_assessable, read_dataset, split_pictures
 from voxsight.sound.pitch import median_f0
 from voxsight.sound.recording import Recording, undecodable
 
@@ -52,6 +52,8 @@ def assess_recordings(utterances: Sequence[Utterance], model: ModelFolder | str 
     folder = ModelFolder.of(model)
     folder.check_files()  # here, so that no worker has to
     names = mistake_names((os.fspath(u.path), u.voice, u.gender) for u in utterances)
+    if mistakes:
+        begin_mistakes(mistakes, names.values())
     opener = functools.partial(_assessor, folder, mistakes, names)
     results = ordered_map(opener, utterances, jobs, lost_prediction)
     return list(progress(results, len(utterances), desc="recordings", unit="recording",
@@ -62,7 +64,9 @@ def assess_pictures(dataset: str | os.PathLike, model: ModelFolder | str | os.Pa
                     split: str | None = None, valid: float = 0.2, seed: int = 42,
                     mistakes: str | os.PathLike | None = None,
                     quiet: bool = False) -> list[LabelledPrediction]:
-    """Predictions for the recordings that the pictures of a dataset show.
+    """Predictions for the labelled recordings that the pictures of a dataset show.
+
+    Altered copies, and pictures of recordings without a label, are left out.
 
     Parameters
     ----------
@@ -71,7 +75,7 @@ def assess_pictures(dataset: str | os.PathLike, model: ModelFolder | str | os.Pa
     model : ModelFolder, str or os.PathLike
         Model folder of a picture network.
     split : str, optional
-        Only the validation side of this split; see `splits.split` (default: all pictures).
+        Only the validation side of this split; see `splits.split` (default: all of them).
     valid : float
         Fraction that validates.
     seed : int
@@ -89,18 +93,23 @@ def assess_pictures(dataset: str | os.PathLike, model: ModelFolder | str | os.Pa
     Raises
     ------
     UsageError
-        If the model is no picture network, or there are no such pictures.
+        If the model is no picture network, or there are no such pictures that are labelled.
     """
     folder = ModelFolder.of(model)
     _ = folder.picture_config  # raises unless the model is given pictures
     pictures, _ = read_dataset(dataset)
     if split:
-        _, side = split_pictures(pictures, split, valid, seed)
-        pictures = [pictures[i] for i in side]
+        _, pictures = split_pictures(pictures, split, valid, seed)
+    pictures = list(filter(is_assessable, pictures))
+    if not pictures:
+        raise UsageError(f"{dataset}: found no picture of a labelled recording, expected some; "
+                         "make some with preprocess_wavs.py from recordings with labels")
     opened = PictureModel(folder)
     by_source = _log_odds_by_source(pictures, opened, quiet)
     names = mistake_names((source, parts[0][0].speaker, parts[0][0].gender)
                           for source, parts in by_source.items())
+    if mistakes:
+        begin_mistakes(mistakes, names.values())
     return [_of_pictures(source, parts, opened, mistakes, names[source])
             for source, parts in by_source.items()]
 
@@ -126,7 +135,8 @@ def assess_recording(utterance: Utterance, model: Model, recording: Recording | 
     windows: list[WindowPrediction] = []
     prediction = model.predict(recording or utterance.path, keep=windows)
     f0_hz = _median_f0(windows, model) if isinstance(model, PictureModel) else None
-    return _labelled(utterance, prediction, f0_hz), prediction, windows
+    return (_labelled(utterance, prediction, f0_hz, model_digest(model.folder)), prediction,
+            windows)
 
 
 def lost_prediction(utterance: Utterance) -> LabelledPrediction:
@@ -164,13 +174,13 @@ def _median_f0(windows: Sequence[WindowPrediction], model: PictureModel) -> floa
 
 
 def _labelled(utterance: Utterance, prediction: Prediction,
-              f0_hz: float | None = None) -> LabelledPrediction:
+              f0_hz: float | None = None, model: str = "") -> LabelledPrediction:
     return LabelledPrediction(
         path=os.fspath(utterance.path), speaker=utterance.voice, gender=utterance.gender,
         corpus=utterance.corpus, age=utterance.age, accent=utterance.accent,
         label=prediction.label, p_female=prediction.p_female,
         duration_s=prediction.duration_s, error=prediction.error, f0_hz=f0_hz,
-        missing=prediction.missing)
+        missing=prediction.missing, model=model)
 
 
 def _log_odds_by_source(pictures: Sequence[Picture], model: PictureModel, quiet: bool
@@ -192,7 +202,8 @@ def _of_pictures(source: str, parts: Sequence[tuple[Picture, float]], model: Pic
     picture, config = parts[0][0], model.config
     p_female = float(config.calibration.p_female(np.mean([log_odds for _, log_odds in parts])))
     labelled = LabelledPrediction(source, picture.speaker, picture.gender, picture.corpus,
-                                  label=model.label(p_female), p_female=p_female)
+                                  label=model.label(p_female), p_female=p_female,
+                                  model=model_digest(model.folder))
     if mistakes and labelled.is_mistake:
         original = source if os.path.isfile(source) else picture.path
         copy = copy_mistake(original, mistakes, name)

@@ -2,8 +2,8 @@
 
 A finished training is kept in the store ``runs/store.sqlite`` of the output folder, so that the
 same command resumes where it was stopped. Its key holds everything that shapes a training: the
-configuration, the recipe, the pictures and how many of each speaker are used. Another size,
-architecture, dataset or rate is therefore trained anew.
+configuration, the recipe, what the pictures show and whom, how many of each speaker are used and
+the version of this code. Another size, architecture, dataset or rate is therefore trained anew.
 """
 
 import dataclasses
@@ -11,30 +11,46 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from voxsight.base import files
+from voxsight.base.private import short_digest
 from voxsight.base.store import Store
-from voxsight.base.tables import as_text, markdown_table
-from voxsight.evaluation import CELL_NAMES
+from voxsight.evaluation import CELL_NAMES, WEIGHTS
 from voxsight.explanation.class_means import class_means, write_class_means
 from voxsight.metrics.calibration import Calibration
 from voxsight.metrics.figures import figures, point_figures
+from voxsight.network.fine_tuning import TrainConfig, fit, make_learner
 from voxsight.network.folder import ModelFolder
-from voxsight.network.learner import TrainConfig, fit, make_learner
 from voxsight.network.training import finish
-from voxsight.pictures.dataset import Picture, read_dataset, split_pictures
+from voxsight.pictures.dataset import Picture, in_one_list, read_dataset, split_pictures
 from voxsight.pictures.recipe import Recipe
 
 SEEDS = (42, 43, 44)
-FIGURES = ("accuracy", "error_rate", "uar", "f1_female", "auc")
-VERSION = 1  # of a training and its results; stored ones of another version are not used
-Dataset = tuple[Sequence[Picture], Recipe]  # as `read_dataset` returns it
+VERSION = 2  # of a training and its results; stored ones of another version are not used
 Run = dict[str, Any]  # results of one training; see `_trained`
+
+
+class Dataset(NamedTuple):
+    """Pictures, their recipe, and a digest of what they show and whom."""
+
+    pictures: Sequence[Picture]
+    recipe: Recipe
+    digest: str
+
+    @classmethod
+    def read(cls, folder: str | os.PathLike) -> "Dataset":
+        """The dataset of a folder."""
+        pictures, recipe = read_dataset(folder)
+        digest = hashlib.sha256()
+        for p in pictures:
+            labels = (os.path.basename(p.path), p.source, p.speaker, p.gender, p.augmentation)
+            digest.update(repr((*labels, files.sha256(p.path))).encode("utf-8", "surrogateescape"))
+        return cls(pictures, recipe, digest.hexdigest())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +74,8 @@ class Cell:
         Strength of a random gain and offset of each coefficient.
     per_speaker : int or None
         Training pictures of each speaker (default: all).
+    weights : {"none", "imagenet"}
+        What the network starts from. With ImageNet's its head is trained before, for two epochs.
     """
 
     title: str
@@ -68,6 +86,13 @@ class Cell:
     augment: float = 0.0
     row_jitter: float = 0.0
     per_speaker: int | None = None
+    weights: str = "none"
+
+    def starting_from(self, weights: str) -> "Cell":
+        """The same row with other weights to start from."""
+        if weights == self.weights:
+            return self
+        return dataclasses.replace(self, weights=weights, title=f"{self.title}, from {weights}")
 
     def config(self, rule: str, seed: int, size: tuple[int, int], arch: str) -> TrainConfig:
         """How one of its networks is trained.
@@ -86,43 +111,11 @@ class Cell:
         -------
         TrainConfig
         """
-        return TrainConfig(arch=arch, weights="none", split=rule, seed=seed, head_epochs=0,
-                           epochs=self.epochs, lr=self.lr, batch=self.batch,
-                           augment=self.augment, row_jitter=self.row_jitter, size=size)
+        return TrainConfig(arch=arch, weights=self.weights, split=rule, seed=seed,
+                           head_epochs=0 if self.weights == "none" else 2, epochs=self.epochs,
+                           lr=self.lr, batch=self.batch, augment=self.augment,
+                           row_jitter=self.row_jitter, size=size)
 
-
-_PAGE = """\
-# AudioMNIST
-
-Made with
-
-{commands}
-
-Forced decisions, all seeds pooled; brackets hold 95 % intervals, bootstrapped over speakers.
-
-{table}
-The random split puts other repetitions of the same words by the same people on both sides, so a
-network may recognise who speaks and recall the label; it does not tell how a model does on new
-voices. The other splits test people who were never trained on, and that is what a user's voice is.
-Batch size and learning rate of the random split were chosen after looking at its own validation
-pictures of seed 42, so its error is a little kind. Those of the paper's folds, and the random gain
-and offset per coefficient that they train with, were chosen on the folds' validation speakers only,
-and the six folds use the same.
-
-About 80 % of the 60 speakers are male, so always answering male is right in 80 % of the recordings
-of the first and the last row: read `uar`, the mean recall of the two labels, beside the accuracy.
-The paper's folds hold as many of each. Published on the random split:
-an error rate of 1.07 % and an F1 of 0.973, with ImageNet weights. Published on the paper's four
-folds (Becker et al., 2018), with spectrograms of the waveforms: an accuracy of 0.9587 +/- 0.0285.
-"""
-_CLASS_MEANS = """
-## Where the network of the random split looks
-
-![Mean heat maps of females and males](class_means.png)
-
-Mean Grad-CAM over the validation pictures of each label. A row of these pictures is a cepstral
-coefficient, a quefrency, and not a frequency: a bright row does not say which frequencies matter.
-"""
 
 CELLS = dict(zip(CELL_NAMES, (
     Cell("random 24,000 / 6,000", ("random",), epochs=3),
@@ -136,6 +129,7 @@ CELLS = dict(zip(CELL_NAMES, (
 
 def make_audiomnist_table(dataset: str | os.PathLike, out: str | os.PathLike, *,
                           cells: Sequence[str] = CELL_NAMES, seeds: Iterable[int] = SEEDS,
+                          weights: Sequence[str] = ("none",),
                           size: tuple[int, int] = (48, 96), arch: str = "resnet34",
                           command: str = "", quiet: bool = False) -> dict[str, Any]:
     """Train the networks that are missing and write the table.
@@ -152,6 +146,8 @@ def make_audiomnist_table(dataset: str | os.PathLike, out: str | os.PathLike, *,
         Keys of `CELLS`.
     seeds : iterable of int
         One training of each split per seed.
+    weights : sequence of {"none", "imagenet"}
+        Each cell is trained from each of them.
     size : (int, int)
         Height and width that the network sees, pixels.
     arch : str
@@ -168,89 +164,54 @@ def make_audiomnist_table(dataset: str | os.PathLike, out: str | os.PathLike, *,
         speakers shared, its figures with intervals over speakers, seeds pooled, and those of
         each seed.
     """
-    data, runs = read_dataset(dataset), Path(out) / "runs"
+    data, runs = Dataset.read(dataset), Path(out) / "runs"
     path = Path(out) / "table.json"
     table = files.read_json(path) if path.is_file() else {}
     seeds = tuple(seeds)
     with Store(runs) as store:
-        for name in cells:
-            cell = CELLS[name]
+        for name, cell in _rows(cells, weights).items():
             configs = [cell.config(rule, seed, (size[0], size[1]), arch)
                        for seed in seeds for rule in cell.rules]
-            results = [_run(data, store, _model_folder(runs, name), config, cell.per_speaker,
-                            quiet) for config in configs]
-            table[name] = {"command": command} | _summary(cell, configs, results)
-    table = {name: table[name] for name in CELLS if name in table}
+            model = _model_folder(runs / name, cell, data, size, arch)
+            results = [_run(data, store, model, config, cell.per_speaker, quiet)
+                       for config in configs]
+            table[name] = ({"command": command, "arch": arch, "size": list(size)}
+                           | _summary(cell, configs, results))
+    table = {name: table[name] for name in _rows(CELLS, WEIGHTS) if name in table}
     files.write_json(path, table)
-    if "random" in cells and (model := _model_folder(runs, "random")).is_dir():
-        draw_class_means(data, model, out, quiet=quiet)
+    if "random" in cells and (model := _model_folder(
+            runs / "random", CELLS["random"], data, size, arch)).is_dir():
+        draw_class_means(data.pictures, data.recipe, model, out, quiet=quiet)
     return table
 
 
-def draw_class_means(data: Dataset, model: str | os.PathLike, out: str | os.PathLike, *,
-                     quiet: bool = False) -> None:
+def draw_class_means(pictures: Sequence[Picture], recipe: Recipe, model: str | os.PathLike,
+                     out: str | os.PathLike, *, quiet: bool = False) -> None:
     """Mean heat maps of a network's validation pictures, as in the published project.
 
     Writes ``female_cams.json``, ``male_cams.json`` and ``class_means.png``.
 
     Parameters
     ----------
-    data : (list of Picture, Recipe)
-        As `dataset.read_dataset` returns them.
+    pictures : sequence of Picture
+    recipe : Recipe
     model : str or os.PathLike
-        Model folder, trained on a random split of `data`.
+        Model folder, trained on a random split of the pictures.
     out : str or os.PathLike
         Folder to write to.
     quiet : bool
         No progress bar.
     """
-    pictures, recipe = data
     training = ModelFolder(model).config.training
-    used, valid = split_pictures(pictures, "random", training["valid"], training["seed"])
-    means = class_means(model, [used[i] for i in valid], quiet=quiet)
+    _, valid = split_pictures(pictures, "random", training["valid"], training["seed"])
+    means = class_means(model, valid, quiet=quiet)
     write_class_means(means, out, recipe)
 
 
-def write_page(table: Mapping[str, Any], out: str | os.PathLike) -> None:
-    """Write the table as ``README.md``, with its commands and how to read it.
-
-    Parameters
-    ----------
-    table : dict
-        As `make_audiomnist_table` returns it.
-    out : str or os.PathLike
-        Folder to write to.
-    """
-    commands = dict.fromkeys(cell["command"] for cell in table.values())
-    text = _PAGE.format(commands="\n".join(f"    {command}" for command in commands),
-                        table=audiomnist_markdown(table))
-    if (Path(out) / "class_means.png").is_file():
-        text += _CLASS_MEANS
-    files.write_text(Path(out) / "README.md", text)
-
-
-def audiomnist_markdown(table: Mapping[str, Any]) -> str:
-    """The table as Markdown, a row for each cell.
-
-    Parameters
-    ----------
-    table : dict
-        As `make_audiomnist_table` returns it.
-
-    Returns
-    -------
-    str
-    """
-    head = ["split", "speakers shared", *FIGURES, "error rate of each seed",
-            "accuracy over folds, mean +/- sd"]
-    rows = []
-    for cell in table.values():
-        values = [f"{as_text(f['value'])} ({as_text(f['low'])} to {as_text(f['high'])})"
-                  for f in (cell["figures"][name] for name in FIGURES)]
-        seeds = ", ".join(as_text(seed["error_rate"]) for seed in cell["seeds"].values())
-        folds = "{:.4f} +/- {:.4f}".format(*cell["folds"]) if cell["folds"] else "-"
-        rows.append([cell["title"], cell["shared_speakers"], *values, seeds, folds])
-    return "\n".join(markdown_table(head, rows)) + "\n"
+def _rows(cells: Iterable[str], weights: Sequence[str]) -> dict[str, Cell]:
+    """Rows of the table by their names, which say nothing of no weights."""
+    return {name if start == "none" else f"{name}_{start}": CELLS[name].starting_from(start)
+            for name in cells for start in weights}
 
 
 def _run(data: Dataset, store: Store, model: Path, config: TrainConfig,
@@ -268,19 +229,16 @@ def _run(data: Dataset, store: Store, model: Path, config: TrainConfig,
 
 def _key(data: Dataset, config: TrainConfig, per_speaker: int | None) -> str:
     """Key of a training: everything that its results depend on."""
-    pictures, recipe = data
-    paths = "\n".join(picture.path for picture in pictures)
-    digest = hashlib.sha256(paths.encode("utf-8", "surrogateescape")).hexdigest()
-    return repr(("training", VERSION, dataclasses.astuple(config), per_speaker, recipe.to_dict(),
-                 digest))
+    return repr(("training", VERSION, dataclasses.astuple(config), per_speaker,
+                 data.recipe.to_dict(), data.digest))
 
 
 def _trained(data: Dataset, model: Path, config: TrainConfig, per_speaker: int | None,
              quiet: bool) -> Run:
     """Train a network; its shared speakers, history and log-odds by speaker."""
-    pictures, recipe = data
-    used, valid = split_pictures(pictures, config.split, config.valid, config.seed)
-    used, valid = _thinned(used, valid, per_speaker, config.seed)
+    pictures, recipe, _ = data
+    training, validating = split_pictures(pictures, config.split, config.valid, config.seed)
+    used, valid = in_one_list(_thinned(training, per_speaker, config.seed), validating)
     assert config.size is not None  # `Cell.config` names it
     learn = make_learner(used, valid, config.size, config, quiet=quiet)
     history = fit(learn, config)
@@ -289,9 +247,10 @@ def _trained(data: Dataset, model: Path, config: TrainConfig, per_speaker: int |
             "speakers": _by_speaker(*tested)}
 
 
-def _model_folder(runs: Path, cell: str) -> Path:
-    """Where the network of a cell's latest training lies; those before it are replaced."""
-    return runs / cell / "model"
+def _model_folder(runs: Path, cell: Cell, data: Dataset, size: Sequence[int], arch: str) -> Path:
+    """Where the network of a cell's latest training with these settings lies."""
+    settings = repr((cell, data.recipe.to_dict(), data.digest, tuple(size), arch, VERSION))
+    return runs / short_digest(settings) / "model"
 
 
 def _by_speaker(log_odds: Iterable[float], is_female: Iterable[bool],
@@ -304,20 +263,17 @@ def _by_speaker(log_odds: Iterable[float], is_female: Iterable[bool],
     return by_speaker
 
 
-def _thinned(pictures: list[Picture], valid: np.ndarray, per_speaker: int | None,
-             seed: int) -> tuple[list[Picture], np.ndarray]:
-    """At most so many training pictures of each speaker; all that validate stay."""
+def _thinned(training: list[Picture], per_speaker: int | None, seed: int) -> list[Picture]:
+    """At most so many training pictures of each speaker."""
     if per_speaker is None:
-        return pictures, valid
-    n_train = len(pictures) - len(valid)
-    training, validating = pictures[:n_train], pictures[n_train:]
+        return training
     counts: Counter[str] = Counter()
     chosen = []
-    for i in np.random.default_rng(seed).permutation(n_train):
+    for i in np.random.default_rng(seed).permutation(len(training)):
         counts[training[i].speaker] += 1
         if counts[training[i].speaker] <= per_speaker:
             chosen.append(training[i])
-    return chosen + validating, np.arange(len(validating)) + len(chosen)
+    return chosen
 
 
 def _summary(cell: Cell, configs: Sequence[TrainConfig], runs: Sequence[Run]) -> dict[str, Any]:

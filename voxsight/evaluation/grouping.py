@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from voxsight.base.texts import listed
+from voxsight.corpora.splits import voices_met
 from voxsight.corpora.utterance import plausible_age
 from voxsight.errors import UsageError
 from voxsight.evaluation import GROUP_NAMES
@@ -145,6 +147,8 @@ def leak_report(predictions: Iterable[LabelledPrediction],
                 config: ModelConfig | ClassifierConfig) -> str:
     """How many of the assessed speakers the model was trained on, in words.
 
+    They are recognised by their names and by their recordings; see `splits.voices_met`.
+
     Parameters
     ----------
     predictions : iterable of LabelledPrediction
@@ -159,10 +163,19 @@ def leak_report(predictions: Iterable[LabelledPrediction],
     trained_on = config.training.get("speakers_trained_on")
     if trained_on is None:
         return "the model does not say which speakers it was trained on"
-    speakers = {prediction.speaker for prediction in predictions}
-    shared = len(speakers & set(trained_on))
+    recordings: dict[str, list[str]] = defaultdict(list)
+    for prediction in predictions:
+        recordings[prediction.speaker].append(prediction.path)
+    known, doubtful, corpora = voices_met(recordings, trained_on,
+                                          config.training.get("recordings_trained_on", ""))
+    shared, n_speakers = len(known), len(recordings)
+    if doubtful:
+        return (f"speakers shared with training unknown, {shared} to {shared + len(doubtful)} of "
+                f"{n_speakers}: {len(doubtful)} have names that were trained on in a corpus of "
+                f"another name ({listed(sorted(corpora))}), so this does not tell how the model "
+                "does on new voices")
     warning = ": does not tell how the model does on new voices" if shared else ""
-    return f"speakers shared with training {shared} of {len(speakers)}{warning}"
+    return f"speakers shared with training {shared} of {n_speakers}{warning}"
 
 
 def _group_row(group: str, value: str, members: Sequence[LabelledPrediction]) -> dict[str, Any]:

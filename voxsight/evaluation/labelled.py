@@ -1,13 +1,16 @@
 """Predictions for labelled recordings, the rows of ``predictions.csv``."""
 
 import dataclasses
+import functools
 import itertools
 import math
 import os
 
+from voxsight.base import files
 from voxsight.base.texts import Row, table_rows
 from voxsight.corpora.utterance import parse_gender
 from voxsight.errors import UsageError
+from voxsight.network.folder import CONFIG, ModelFolder
 
 _NUMBERS = ("p_female", "duration_s", "f0_hz")  # columns that are empty or a number
 
@@ -38,6 +41,8 @@ class LabelledPrediction:
         Why the recording could not be read, or that too much of it is missing.
     missing : str
         What could not be heard, in words.
+    model : str
+        `model_digest` of the model that answered.
     """
 
     path: str
@@ -52,6 +57,7 @@ class LabelledPrediction:
     f0_hz: float | None = None
     error: str = ""
     missing: str = ""
+    model: str = ""
 
     @property
     def wrongness(self) -> float:
@@ -66,16 +72,37 @@ class LabelledPrediction:
 
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(LabelledPrediction))
-_ADDED = {"missing"}  # columns that older files lack
+_ADDED = {"missing", "model"}  # columns that older files lack
 
 
-def stored_predictions(path: str | os.PathLike) -> list[LabelledPrediction] | None:
+@functools.lru_cache(maxsize=8)
+def model_digest(folder: ModelFolder) -> str:
+    """Digest of a model, which says whose answers are stored; another one after training again.
+
+    Parameters
+    ----------
+    folder : ModelFolder
+
+    Returns
+    -------
+    str
+        Of its config, which has the checksums of its weights; followed by ``+ENCODER`` if the
+        model was opened with one.
+    """
+    digest = files.sha256(folder.path / CONFIG)[:files.DIGEST_CHARACTERS]
+    return f"{digest}+{folder.encoder}" if folder.encoder else digest
+
+
+def stored_predictions(path: str | os.PathLike,
+                       model: ModelFolder | None = None) -> list[LabelledPrediction] | None:
     """Predictions of an earlier run, from its ``predictions.csv``.
 
     Parameters
     ----------
     path : str or os.PathLike
         A CSV file.
+    model : ModelFolder, optional
+        Whose predictions they must be. Older files do not say whose they are.
 
     Returns
     -------
@@ -85,13 +112,18 @@ def stored_predictions(path: str | os.PathLike) -> list[LabelledPrediction] | No
     Raises
     ------
     UsageError
-        If it is no table, or a row has no label or a number that is none.
+        If it is no table, a row has no label or a number that is none, or another model
+        answered.
     """
     rows = table_rows(path)
     first = next(rows, None)
     if first is None or not set(COLUMNS) - _ADDED <= set(first.cells):
         return None
-    return [_of_row(row, f"{path}, line {row.line}") for row in itertools.chain([first], rows)]
+    stored = [_of_row(row, f"{path}, line {row.line}") for row in itertools.chain([first], rows)]
+    if model and any(p.model not in ("", model_digest(model)) for p in stored):
+        raise UsageError(f"{path}: found answers of another model, expected those of {model.name}; "
+                         "name that model, or evaluate the recordings again")
+    return stored
 
 
 def _of_row(row: Row, place: str) -> LabelledPrediction:

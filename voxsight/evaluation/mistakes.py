@@ -27,6 +27,7 @@ from voxsight.sound.pitch import HOP_S, track_f0
 from voxsight.sound.recording import Recording
 
 RATE = 16_000  # of spectrograms, Hz
+WRITTEN = "written.txt"  # in the folder of mistakes
 LONGEST_S = 10.0  # drawn of a recording
 
 
@@ -49,6 +50,34 @@ def mistake_names(recordings: Iterable[tuple[str, str, str]]) -> dict[str, str]:
                     Path(path).stem, os.path.splitext(whole)[0], whole)]
                for (path, (speaker, gender)), whole in zip(labelled.items(), below)]
     return dict(zip(labelled, distinct_names(choices)))
+
+
+def begin_mistakes(folder: str | os.PathLike, names: Iterable[str],
+                   keep: Iterable[str] = ()) -> None:
+    """Remove the copies of an earlier run from a folder of mistakes, and nothing else.
+
+    Parameters
+    ----------
+    folder : str or os.PathLike
+        Its file ``written.txt`` has the names of what a run may write, and so of what the next
+        one removes.
+    names : iterable of str
+        Names that this run may give to copies, as `mistake_names` returns them.
+    keep : iterable of str
+        Names of copies that stay.
+    """
+    folder, keep = Path(folder), set(keep)
+    written = folder / WRITTEN
+    before = written.read_text("utf-8", "surrogateescape").splitlines() if written.is_file() else []
+    for name in set(before) - keep:
+        place = folder / name
+        # Only below the folder, whatever somebody wrote into the list.
+        if place.parent.is_dir() and folder.resolve() in place.resolve().parents:
+            for copy in place.parent.iterdir():
+                if copy.is_file() and copy.stem == place.name:
+                    copy.unlink()
+    text = "".join(f"{name}\n" for name in sorted({*names, *keep}))
+    files.write_bytes(written, text.encode("utf-8", "surrogateescape"))
 
 
 def copy_mistake(path: str | os.PathLike, folder: str | os.PathLike, name: str) -> Path:

@@ -17,17 +17,18 @@ from voxsight.errors import UsageError
 from voxsight.evaluation.grouping import group_figures, leak_report, overall_figures
 from voxsight.evaluation.labelled import COLUMNS, LabelledPrediction
 from voxsight.evaluation.mistakes import mistake_names
-from voxsight.metrics.figures import reliability, roc
+from voxsight.metrics.figures import reliability, reliability_interval, roc
 from voxsight.network.folder import ClassifierConfig, ModelConfig
 
-CARD_FIGURES = ("uar", "accuracy", "recall", "recall_male", "auc", "ece", "brier", "coverage",
-                "accuracy_answered")
+CARD_FIGURES = ("uar", "accuracy", "recall", "recall_male", "auc", "ece", "ece_debiased", "brier",
+                "coverage", "accuracy_answered")
 WORST = 200  # mistakes on the page; more would make it slow
 
 
 def write_report(predictions: Sequence[LabelledPrediction], out: str | os.PathLike,
                  config: ModelConfig | ClassifierConfig, *, model: str, command: str,
-                 by: Sequence[str], base: str | os.PathLike) -> dict[str, Any]:
+                 by: Sequence[str], base: str | os.PathLike,
+                 left_out: int = 0) -> dict[str, Any]:
     """Write the results of an assessment.
 
     Parameters
@@ -45,6 +46,8 @@ def write_report(predictions: Sequence[LabelledPrediction], out: str | os.PathLi
         Groups, keys of `GROUPS`.
     base : str or os.PathLike
         Paths in the tables are relative to this folder.
+    left_out : int
+        Pictures that were not assessed, since they are altered or have no label.
 
     Returns
     -------
@@ -66,7 +69,7 @@ def write_report(predictions: Sequence[LabelledPrediction], out: str | os.PathLi
                              for prediction in predictions),
                "incomplete": sum(prediction.p_female is None and bool(prediction.missing)
                                  for prediction in predictions),
-               **overall_figures(predictions)}
+               "left_out": left_out, **overall_figures(predictions)}
     files.write_json(out / "metrics.json", metrics)
     files.write_csv(out / "by_group.csv", list(groups[0]) if groups else ["group"], groups)
     _write_predictions(out / "predictions.csv", predictions, base)
@@ -123,8 +126,8 @@ class Card:
                 held_out = self._held_out.get(name)
                 rows.append([name, interval(self._metrics[name]),
                              interval(held_out) if held_out else "-"])
-        yield Table("Your data against the model's own held-out speakers",
-                    ["figure", "your data", "held-out speakers"], rows)
+        yield Table("Beside the speakers held out in training",
+                    ["figure", "these recordings", "held-out speakers"], rows)
         for group in dict.fromkeys(row["group"] for row in self._groups):
             yield Table(f"By {group}", ["", "recordings", "speakers", "accuracy", "answer rate",
                                         "accuracy of the answers given"],
@@ -137,11 +140,16 @@ class Card:
         unread = f"{m['failed']} could not be read"
         if m["incomplete"]:
             unread += f", {m['incomplete']} lack more than a tenth and were left out"
+        if m["left_out"]:
+            unread += (f", {m['left_out']} pictures were left out, since they are altered copies "
+                       "or have no label")
         return [f"Model {m['model']}, {m['n']} recordings of {m['n_speakers']} speakers; "
                 f"{unread}. {m['speakers'].capitalize()}.",
                 "Brackets hold 95 % intervals, bootstrapped over speakers. uar is the mean "
                 "recall of the two labels; ece the expected calibration error over 15 bins of "
-                "equal mass; coverage the answer rate, the fraction answered female or male.",
+                "equal mass, which chance alone makes greater than 0; ece_debiased the root of "
+                "the mean squared error over the same bins without what chance adds; coverage the "
+                "answer rate, the fraction answered female or male.",
                 f"Made with: {m['command']}"]
 
     def markdown(self) -> str:
@@ -224,7 +232,8 @@ def _draw_plots(out: Path, predictions: Sequence[LabelledPrediction],
     p_female = np.array([prediction.p_female for prediction in known], float)
     counts = Counter((prediction.gender, prediction.label) for prediction in known)
     display.save_confusion_matrix(out / "confusion_matrix.png", counts, metrics["model"])
+    intervals = reliability_interval(is_female, p_female, [p.speaker for p in known])
     display.save_reliability(out / "reliability.png", *reliability(is_female, p_female),
-                             metrics["ece"]["value"])
+                             metrics["ece"], intervals)
     if metrics["auc"]["value"] is not None:
-        display.save_roc(out / "roc.png", *roc(is_female, p_female), metrics["auc"]["value"])
+        display.save_roc(out / "roc.png", *roc(is_female, p_female), metrics["auc"])

@@ -1,4 +1,4 @@
-"""Acoustic features of the first seconds of a recording.
+"""Acoustic features of the first seconds of speech in a recording.
 
 Classifiers other than the picture network use them: the fundamental frequency, mel-frequency
 cepstra, and statistics of the spectrum, computed with librosa.
@@ -7,15 +7,17 @@ cepstra, and statistics of the spectrum, computed with librosa.
 import dataclasses
 import os
 import zlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import numpy as np
-import soxr
+from numpy.typing import ArrayLike
 
 from voxsight.sound.effects import add_noise, coloured_noise
-from voxsight.sound.excerpts import RATE
+from voxsight.sound.excerpts import RATE, first_speech
 from voxsight.sound.pitch import median_f0
 
+VERSION = 3  # of the computation; what was stored or trained with another one is not used
+KINDS = ("f0", "mfcc", "mfcc_statistics", "statistics")
 SUMMARIES = ("mean", "min", "max", "std")  # over time; names of NumPy's functions
 # Name and number of rows of each feature that librosa computes.
 STATISTICS = (("zero-crossing rate", 1), ("tonal centroid", 6), ("roll-off", 1), ("flatness", 1),
@@ -32,24 +34,25 @@ class FeatureConfig:
     seconds : float
         Length of a stretch.
     windows : int
-        Largest number of consecutive stretches, from the start of the recording.
-    sample_rate : int
-        Sampling rate at which librosa computes, Hz.
+        Largest number of consecutive stretches, from the start of the speech.
     n_mfcc : int
         Coefficients per frame.
     n_fft, hop_length : int
-        Length of a frame and distance between frames, samples.
+        Length of a frame and distance between frames, samples at 16 kHz. By default 93 ms and a
+        quarter of that, which are the published 2048 and 512 samples at 22.05 kHz.
     properties : bool
         Also compute the properties of the whole recording; see `properties.Properties`.
+    version : int
+        `VERSION` of the code that computes the features.
     """
 
     seconds: float = 2.0
     windows: int = 1
-    sample_rate: int = 22_050
     n_mfcc: int = 40
-    n_fft: int = 2_048
-    hop_length: int = 512
+    n_fft: int = 1_488
+    hop_length: int = 372
     properties: bool = False
+    version: int = VERSION
 
     @property
     def frames(self) -> int:
@@ -60,10 +63,11 @@ class FeatureConfig:
         >>> FeatureConfig(seconds=2.0).frames
         87
         """
-        return 1 + int(self.seconds * self.sample_rate) // self.hop_length
+        return 1 + int(self.seconds * RATE) // self.hop_length
 
 
-def describe(samples: np.ndarray, config: FeatureConfig) -> dict[str, np.ndarray]:
+def describe(samples: np.ndarray, config: FeatureConfig,
+             kinds: Collection[str] = KINDS) -> dict[str, np.ndarray]:
     """Features of a stretch of sound.
 
     Parameters
@@ -71,6 +75,8 @@ def describe(samples: np.ndarray, config: FeatureConfig) -> dict[str, np.ndarray
     samples : np.ndarray [shape=(n,), float32]
         At 16 kHz.
     config : FeatureConfig
+    kinds : collection of str
+        Which of the features are wanted.
 
     Returns
     -------
@@ -81,15 +87,18 @@ def describe(samples: np.ndarray, config: FeatureConfig) -> dict[str, np.ndarray
     """
     import librosa
 
-    f0 = median_f0(samples, RATE)
-    y = soxr.resample(samples, RATE, config.sample_rate)
-    y = np.pad(y, (0, max(0, config.n_fft - len(y))))
-    mfcc = librosa.feature.mfcc(y=y, n_mfcc=config.n_mfcc, sr=config.sample_rate,
-                                n_fft=config.n_fft, hop_length=config.hop_length)
-    features = {"f0": [np.nan if f0 is None else f0], "mfcc": mfcc,
-                "mfcc_statistics": summaries(mfcc),
-                "statistics": summaries(_statistics_over_time(y, config))}
-    return {name: np.asarray(values, np.float32) for name, values in features.items()}
+    y = np.pad(samples, (0, max(0, config.n_fft - len(samples))))
+    features: dict[str, ArrayLike] = {}
+    if "f0" in kinds:
+        f0 = median_f0(samples, RATE)
+        features["f0"] = [np.nan if f0 is None else f0]
+    if "mfcc" in kinds or "mfcc_statistics" in kinds:
+        mfcc = librosa.feature.mfcc(y=y, n_mfcc=config.n_mfcc, sr=RATE, n_fft=config.n_fft,
+                                    hop_length=config.hop_length)
+        features |= {"mfcc": mfcc, "mfcc_statistics": summaries(mfcc)}
+    if "statistics" in kinds:
+        features["statistics"] = summaries(_statistics_over_time(y, config))
+    return {name: np.asarray(features[name], np.float32) for name in KINDS if name in kinds}
 
 
 def statistics_names() -> list[str]:
@@ -107,7 +116,9 @@ def statistics_names() -> list[str]:
 
 def stretches(blocks: Iterable[np.ndarray], name: str | os.PathLike, alteration: str,
               config: FeatureConfig) -> list[np.ndarray]:
-    """The stretches of a recording that are described, unaltered or altered.
+    """The stretches of a recording's speech that are described, unaltered or altered.
+
+    Where there is no speech, its loudest stretch.
 
     Parameters
     ----------
@@ -130,7 +141,7 @@ def stretches(blocks: Iterable[np.ndarray], name: str | os.PathLike, alteration:
         If the recording cannot be decoded.
     """
     size = int(config.seconds * RATE)
-    samples = _first_samples(blocks, size * config.windows)
+    samples = first_speech(blocks, config.seconds * config.windows)
     if alteration:
         seed = zlib.crc32(os.fsencode(os.path.basename(name)))
         samples = _altered(samples, alteration, np.random.default_rng(seed))
@@ -158,17 +169,6 @@ def summaries(tracks: np.ndarray) -> np.ndarray:
     return np.concatenate([getattr(np, name)(tracks, axis=1) for name in SUMMARIES])
 
 
-def _first_samples(blocks: Iterable[np.ndarray], count: int) -> np.ndarray:
-    """The first samples of a recording; no more blocks are decoded than needed."""
-    parts = []
-    for block in blocks:
-        parts.append(block[:count])
-        count -= len(parts[-1])
-        if count <= 0:
-            break
-    return np.concatenate(parts)
-
-
 def _altered(samples: np.ndarray, kind: str, rng: np.random.Generator) -> np.ndarray:
     """A copy with noise 10 to 30 dB below it, or shifted by at most a semitone."""
     if kind == "pitch":
@@ -183,7 +183,7 @@ def _statistics_over_time(y: np.ndarray, config: FeatureConfig) -> np.ndarray:
     """Rows of `STATISTICS` over time, shape (19, frames)."""
     from librosa import feature, stft
 
-    rate, n_fft, hop = config.sample_rate, config.n_fft, config.hop_length
+    rate, n_fft, hop = RATE, config.n_fft, config.hop_length
     power = np.abs(stft(y, n_fft=n_fft, hop_length=hop)) ** 2
     magnitude = np.sqrt(power)
     chroma = feature.chroma_stft(S=power, sr=rate, tuning=0.0, n_fft=n_fft)

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import os
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 
 import numpy as np
@@ -19,7 +19,6 @@ from voxsight.sound import signal
 from voxsight.sound.excerpts import RATE
 from voxsight.sound.recording import Recording, undecodable
 
-VERSION = 2  # of the computation; stored features of another version are not used
 Features = list[dict[str, np.ndarray]]  # of each stretch of a recording
 
 
@@ -56,7 +55,7 @@ class FeatureStore:
             for them, ``properties``.
         """
         settings = dataclasses.astuple(self._config)
-        keys = [file_key(path, "features", VERSION, settings, alteration)
+        keys = [file_key(path, "features", self._config.version, settings, alteration)
                 for path, alteration in items]
         missing = {key: item for key, item in zip(keys, items) if key not in self._store}
         failures: dict[str, RecordingError] = {}
@@ -104,13 +103,21 @@ def _describe(item: tuple[str, str], *, config: FeatureConfig) -> Features | Rec
     try:
         recording = Recording(path)
         if not config.properties:
-            parts = stretches(recording.blocks(RATE), path, alteration, config)
-            return [describe(samples, config) for samples in parts]
+            return _described(recording.blocks(RATE), path, alteration, config)
         samples, rate = recording.read(remove_dc=False), recording.rate  # decoded once for both
         blocks = signal.resample([samples], rate, RATE) if rate != RATE else iter([samples])
-        parts = stretches(signal.high_pass(blocks, RATE), path, alteration, config)
+        features = _described(signal.high_pass(blocks, RATE), path, alteration, config)
         values = dataclasses.astuple(properties.describe_properties(samples, rate))
-        return [describe(part, config) | {"properties": np.array(values, np.float32)}
-                for part in parts]
+        return [part | {"properties": np.array(values, np.float32)} for part in features]
     except RecordingError as error:
         return error
+
+
+def _described(blocks: Iterable[np.ndarray], path: str, alteration: str,
+               config: FeatureConfig) -> Features:
+    """Features of the stretches of a recording; raises if they are digital silence."""
+    parts = stretches(blocks, path, alteration, config)
+    if not any(part.any() for part in parts):
+        raise RecordingError(path, "found zeros only", "a voice",
+                             "record it again or leave it out")
+    return [describe(part, config) for part in parts]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from voxsight.sound import effects
+from voxsight.sound import codecs, effects
 from voxsight.sound.vocoder import Vocoder
 
 # Range of the median pitch of an utterance, from calm to shouted. Men reach far up, women hardly
@@ -144,7 +144,7 @@ def _by_telephone(samples: np.ndarray, rate: int, rng: np.random.Generator) -> n
 
 
 def _coded(samples: np.ndarray, rate: int, rng: np.random.Generator) -> np.ndarray:
-    return effects.opus(samples, rate, int(rng.choice([8_000, 12_000, 24_000])))
+    return codecs.opus(samples, rate, int(rng.choice([8_000, 12_000, 24_000])))
 
 
 def _clipped(samples: np.ndarray, rate: int, rng: np.random.Generator) -> np.ndarray:

@@ -17,12 +17,13 @@ from voxsight.base.parallel.cluster import AHEAD, connected
 from voxsight.base.parallel.shards import Shard
 from voxsight.base.parallel.workers import ordered_map
 from voxsight.base.progress import progress
+from voxsight.base.store import file_state
 from voxsight.corpora.utterance import Utterance
 from voxsight.encoders import Encoder, find_encoder
 from voxsight.errors import RecordingError
 from voxsight.pictures import alteration, cepstra, jpeg
 from voxsight.pictures.recipe import Recipe
-from voxsight.pictures.writing import DatasetWriter, Row
+from voxsight.pictures.writing import DatasetWriter, Row, identity
 from voxsight.sound.excerpts import MARGIN_S, RATE
 from voxsight.sound.recording import Recording, incomplete, undecodable
 from voxsight.sound.windows import Window, WindowReader
@@ -60,8 +61,9 @@ class Conversion:
 
 def convert(utterances: list[Utterance], recipe: Recipe, out: str | os.PathLike,
             maps: str | os.PathLike, *, root: str | os.PathLike, altered_copies: float = 0.0,
-            teacher: str | None = None, jobs: int | None = None, dask: str | None = None,
-            shard: Shard | None = None, quiet: bool = False) -> Conversion:
+            teacher: str | None = None, plan: str = "", jobs: int | None = None,
+            dask: str | None = None, shard: Shard | None = None,
+            quiet: bool = False) -> Conversion:
     """Write the pictures of a corpus, its manifest and its maps.
 
     Parameters
@@ -78,6 +80,8 @@ def convert(utterances: list[Utterance], recipe: Recipe, out: str | os.PathLike,
         recording and a third for every other one.
     teacher : str, optional
         Key of `ENCODERS`. The embedding of the voice in each picture is stored too.
+    plan : str
+        Digest of a comparison. Pictures that were made for another one are refused.
     jobs : int, optional
         Worker processes (default: all cores).
     dask : str, optional
@@ -99,6 +103,8 @@ def convert(utterances: list[Utterance], recipe: Recipe, out: str | os.PathLike,
     settings: dict[str, Any] = {"recipe": recipe.to_dict(), "augment": altered_copies}
     if teacher:
         settings["teacher"] = teacher
+    if plan:
+        settings["plan"] = plan
     if shard:
         settings["shard"] = shard.to_dict(len(utterances))
         utterances, out = shard.part_of(utterances), shard.path_for(out)
@@ -106,8 +112,9 @@ def convert(utterances: list[Utterance], recipe: Recipe, out: str | os.PathLike,
     open_converter = functools.partial(_open_converter, recipe, os.path.abspath(root),
                                        altered_copies, teacher)
     failures: list[RecordingError] = []
+    present = {os.path.abspath(u.path): identity(_described(u)) for u in utterances}
     with (locks.only_writer(out),
-          contextlib.closing(DatasetWriter(out, maps, settings)) as writer):
+          contextlib.closing(DatasetWriter(out, maps, settings, present)) as writer):
         todo = [u for u in utterances if os.path.abspath(u.path) not in writer.done]
         if dask:
             errors = _convert_by_cluster(dask, open_converter, todo, writer)
@@ -197,6 +204,7 @@ def _pictures_of(utterance: Utterance, *, recipe: Recipe, root: str, altered_cop
                  teacher: "_Teacher | None") -> _Converted | RecordingError:
     """Pictures of one utterance, or the error that prevented them."""
     key = os.path.relpath(os.path.abspath(utterance.path), root).replace(os.sep, "/")
+    described = _described(utterance)
     rows: list[Row] = []
     jpegs: list[bytes] = []
     embeddings: list[np.ndarray] = []
@@ -208,7 +216,7 @@ def _pictures_of(utterance: Utterance, *, recipe: Recipe, root: str, altered_cop
         versions = _versions(reader.windows(), utterance.gender, recipe, key, altered_copies)
         for version in versions:
             jpegs.append(jpeg.encode(_picture(version.samples, key, recipe), recipe))
-            rows.append(_row(utterance, version))
+            rows.append(_row(described, version))
             if teacher:
                 embeddings.append(teacher.embed(version))
         if not reader.recording.n_nonzero:
@@ -298,11 +306,16 @@ def _picture(samples: np.ndarray, key: str, recipe: Recipe) -> np.ndarray:
     return cepstra.picture(samples, recipe, leading_zeros)
 
 
-def _row(utterance: Utterance, version: _Version) -> Row:
-    """Row of the manifest, without the name of the picture."""
-    window = version.window
-    return {"source": os.path.abspath(utterance.path), "start_s": f"{window.start_s:.3f}",
-            "end_s": f"{window.end_s:.3f}", "speaker": utterance.speaker,
+def _described(utterance: Utterance) -> Row:
+    """What the rows of a recording share: what the corpus says of it, and its file's state."""
+    return {"source": os.path.abspath(utterance.path), "speaker": utterance.speaker,
             "gender": utterance.gender, "corpus": utterance.corpus, "age": utterance.age,
             "accent": utterance.accent, "text": utterance.text,
-            "augmentation": version.kinds}
+            "state": "-".join(map(str, file_state(utterance.path) or ()))}
+
+
+def _row(described: Row, version: _Version) -> Row:
+    """Row of the manifest, without the name of the picture."""
+    window = version.window
+    return described | {"start_s": f"{window.start_s:.3f}", "end_s": f"{window.end_s:.3f}",
+                        "augmentation": version.kinds}

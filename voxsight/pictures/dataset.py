@@ -19,7 +19,8 @@ from voxsight.pictures.alteration import CHILD
 from voxsight.pictures.recipe import RECIPES, Recipe
 
 COLUMNS = ("image", "source", "start_s", "end_s", "speaker", "gender", "corpus", "age",
-           "accent", "text", "augmentation")  # of the manifest
+           "accent", "text", "augmentation", "state")  # of the manifest
+AMBIGUOUS = 0.5  # target of a copy that nobody can tell
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Picture:
         if self.gender == UNLABELLED:
             return math.nan
         if CHILD in self.augmentation.split("+"):
-            return 0.5
+            return AMBIGUOUS
         return 1.0 if self.gender == "female" else 0.0
 
 
@@ -142,11 +143,12 @@ def read_embeddings(folder: str | os.PathLike, encoder: str) -> np.ndarray:
 
 
 def split_pictures(pictures: Sequence[Picture], rule: str, valid_fraction: float,
-                   seed: int) -> tuple[list[Picture], np.ndarray]:
+                   seed: int) -> tuple[list[Picture], list[Picture]]:
     """Divide pictures into training and validation.
 
     Altered copies never validate. They train only if their recording trains and none of its
-    pictures validates. Unlabelled pictures train.
+    pictures validates. Unlabelled pictures train, but not those of speakers or recordings that
+    only validate. Some pictures may be on neither side.
 
     Parameters
     ----------
@@ -156,11 +158,7 @@ def split_pictures(pictures: Sequence[Picture], rule: str, valid_fraction: float
 
     Returns
     -------
-    pictures : list of Picture
-        Those that train, then those that validate. The order differs from that of the argument,
-        and some pictures may be left out.
-    valid : np.ndarray of int
-        Indices, in this list, of those that validate.
+    train, valid : list of Picture
 
     Raises
     ------
@@ -174,9 +172,41 @@ def split_pictures(pictures: Sequence[Picture], rule: str, valid_fraction: float
                          chapters=[librispeech_chapter(p.source) for p in unaltered])
     train, valid = ([unaltered[i] for i in side] for side in sides)
     sources = {p.source for p in train} - {p.source for p in valid}
+    held_out = {p.speaker for p in valid} - {p.speaker for p in train}
+    validating = {p.source for p in valid}
     train += [p for p in labelled if p.augmentation and p.source in sources]
-    train += [p for p in pictures if p.gender == UNLABELLED]
-    return train + valid, np.arange(len(valid)) + len(train)
+    train += [p for p in pictures if p.gender == UNLABELLED and p.speaker not in held_out
+              and p.source not in validating]
+    return train, valid
+
+
+def in_one_list(train: Sequence[Picture], valid: Sequence[Picture]
+                ) -> tuple[list[Picture], np.ndarray]:
+    """Both sides of a split as a learner takes them.
+
+    Parameters
+    ----------
+    train, valid : sequence of Picture
+
+    Returns
+    -------
+    pictures : list of Picture
+        Those that train, then those that validate.
+    valid : np.ndarray of int
+        Indices, in this list, of those that validate.
+    """
+    return [*train, *valid], np.arange(len(valid)) + len(train)
+
+
+def is_assessable(picture: Picture) -> bool:
+    """Whether a picture shows a labelled recording as it is, so that a model can be measured."""
+    return picture.gender in LABELS and not picture.augmentation
+
+
+def not_assessable(folder: str | os.PathLike) -> int:
+    """How many pictures of a dataset are altered copies or show a recording without a label."""
+    pictures, _ = read_dataset(folder)
+    return sum(not is_assessable(picture) for picture in pictures)
 
 
 def altered_copies_of(pictures: Iterable[Picture], sources: Iterable[str]) -> list[Picture]:
@@ -238,7 +268,8 @@ def embeddings_path(folder: str | os.PathLike, encoder: str) -> Path:
 
 
 def _has_maps(folder: Path) -> bool:
-    return all((folder.parent / "maps" / f"{gender}.json").is_file() for gender in LABELS)
+    return folder.is_dir() and all((folder.parent / "maps" / f"{gender}.json").is_file()
+                                   for gender in LABELS)
 
 
 def _from_manifest(folder: Path) -> list[Picture]:

@@ -2,13 +2,16 @@
 
 import io
 import os
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from voxsight.errors import UsageError
 from voxsight.pictures import cepstra
 from voxsight.pictures.recipe import Recipe
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 def encode(pixels: np.ndarray, recipe: Recipe) -> bytes:
@@ -32,14 +35,14 @@ def encode(pixels: np.ndarray, recipe: Recipe) -> bytes:
     return out.getvalue()
 
 
-def decode(jpeg: bytes | str | os.PathLike | BinaryIO,
+def decode(jpeg: "bytes | str | os.PathLike | BinaryIO | Image.Image",
            size: tuple[int, int] | None = None) -> np.ndarray:
     """Pixels of a JPEG, resized in the same way for training and for prediction.
 
     Parameters
     ----------
-    jpeg : bytes, str, os.PathLike or file
-        Contents, path or open file.
+    jpeg : bytes, str, os.PathLike, file or PIL.Image.Image
+        Contents, path, open file, or a picture that was decoded already.
     size : (int, int), optional
         Height and width wanted (default: those of the JPEG).
 
@@ -55,7 +58,8 @@ def decode(jpeg: bytes | str | os.PathLike | BinaryIO,
     from PIL import Image
 
     try:
-        image = Image.open(io.BytesIO(jpeg) if isinstance(jpeg, bytes) else jpeg).convert("RGB")
+        image = (jpeg if isinstance(jpeg, Image.Image) else
+                 Image.open(io.BytesIO(jpeg) if isinstance(jpeg, bytes) else jpeg)).convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         if not isinstance(jpeg, str | os.PathLike):
             raise

@@ -16,7 +16,7 @@ from voxsight.base.progress import progress
 from voxsight.encoders import ENCODERS
 from voxsight.errors import UsageError
 from voxsight.pictures.dataset import embeddings_path
-from voxsight.pictures.writing import DatasetWriter, Row
+from voxsight.pictures.writing import DatasetWriter, Row, identity
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -48,7 +48,10 @@ def merge_datasets(out: str | os.PathLike, maps: str | os.PathLike = "maps", *,
     """
     parts = parts_of(out)
     settings = _common_settings(parts)
-    with locks.only_writer(out), contextlib.closing(DatasetWriter(out, maps, settings)) as writer:
+    present = {row["source"]: identity(row) for part in parts
+               for row in files.csv_rows(part / "manifest.csv")}
+    with (locks.only_writer(out),
+          contextlib.closing(DatasetWriter(out, maps, settings, present)) as writer):
         recordings = ((part, first, rows) for part in parts
                       for first, rows in _recordings_of(part))
         for part, first, rows in progress(recordings, None, desc="merge", unit="recording",

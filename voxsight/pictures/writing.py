@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, BinaryIO
+from types import MappingProxyType
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,15 @@ from voxsight.errors import UsageError
 from voxsight.pictures.dataset import COLUMNS, embeddings_path
 
 Row = dict[str, Any]  # of the manifest
+
+
+class Identity(NamedTuple):
+    """A recording as it was converted: the state of its file, and what the corpus says of it."""
+
+    state: str
+    speaker: str
+    gender: str
+    corpus: str
 
 
 class DatasetWriter:
@@ -33,12 +43,15 @@ class DatasetWriter:
         Where pictures and maps go; URLs too.
     settings : dict
         Contents of ``recipe.json``. If it names a ``teacher``, every picture has an embedding.
+    present : mapping of str to tuple
+        `identity` of each recording as it is now. Pictures of one that has changed since, or
+        that has another label, are made again.
 
     Attributes
     ----------
     folder, maps : path
     done : set of str
-        Recordings whose pictures are stored.
+        Recordings whose pictures are stored and show them as they are now.
 
     Raises
     ------
@@ -47,20 +60,24 @@ class DatasetWriter:
     """
 
     def __init__(self, folder: str | os.PathLike, maps: str | os.PathLike,
-                 settings: Mapping[str, Any]) -> None:
+                 settings: Mapping[str, Any],
+                 present: Mapping[str, Identity] = MappingProxyType({})) -> None:
         self.folder, self.maps = files.location(folder), files.location(maps)
         self._manifest = self.folder / "manifest.csv"
         self._temporary_picture = self.folder / ".tmp-picture"
         self._claim(settings)
+        self._present = present
         self.done: set[str] = set()
-        self._counts: Counter[str] = Counter()
+        self._next: Counter[str] = Counter()  # number of the next picture of each gender
+        self._teacher = settings.get("teacher")
+        self._outdated: list[str] = []  # pictures that are replaced
         self._journal = self._resumed(settings)
-        self._embeddings = self._open_embeddings(settings.get("teacher"))
+        self._embeddings = self._open_embeddings()
 
     @property
     def n_pictures(self) -> int:
         """Pictures in the dataset."""
-        return self._counts.total()
+        return self._n_pictures
 
     def add(self, rows: Sequence[Row], jpegs: Sequence[bytes],
             embeddings: Sequence[np.ndarray] = ()) -> None:
@@ -73,8 +90,8 @@ class DatasetWriter:
     def name(self, rows: Sequence[Row]) -> None:
         """Give the pictures of one recording the next free names."""
         for row in rows:
-            row["image"] = f"{row['gender']}_{self._counts[row['gender']]}.jpg"
-            self._counts[row["gender"]] += 1
+            row["image"] = f"{row['gender']}_{self._next[row['gender']]}.jpg"
+            self._next[row["gender"]] += 1
 
     def log(self, rows: Sequence[Row], embeddings: Sequence[np.ndarray] = ()) -> None:
         """Remember that the pictures of one recording, named before, are stored."""
@@ -82,6 +99,7 @@ class DatasetWriter:
             self._embeddings.write(np.asarray(embeddings, np.float16).tobytes())
             self._embeddings.flush()
         self._journal.add([[row[column] for column in COLUMNS] for row in rows])
+        self._n_pictures += len(rows)
 
     def finish(self) -> None:
         """Write the manifest and one map per gender."""
@@ -91,6 +109,8 @@ class DatasetWriter:
             files.write_json_pairs(self.maps / f"{gender}.json", (
                 (f"{self.folder.name}/{row['image']}", portable_path(row["source"], base))
                 for row in self._rows() if row["gender"] == gender))
+        for image in self._outdated:
+            (self.folder / image).unlink(missing_ok=True)
         self._journal.remove()
 
     def close(self) -> None:
@@ -101,7 +121,7 @@ class DatasetWriter:
 
     def _rows(self) -> Iterator[Row]:
         for entry in self._journal.entries():
-            yield from (dict(zip(COLUMNS, values)) for values in entry)
+            yield from _rows_of(entry)
 
     def _store(self, jpeg: bytes, path: Any) -> None:
         if not isinstance(path, Path):
@@ -121,30 +141,90 @@ class DatasetWriter:
         files.write_json(path, settings)
 
     def _resumed(self, settings: Mapping[str, Any]) -> Journal:
-        """The journal of the run before, or one with the rows of the finished manifest."""
+        """The journal of the run before, or one with the rows of the finished manifest.
+
+        Entries of recordings that have changed are taken out of it, and their embeddings out of
+        their file. A run that is killed meanwhile leaves a journal and embeddings that agree,
+        or the embeddings that belong to the journal beside the others.
+        """
         journal = Journal(str(self._manifest), settings, self._finished())
-        for entry in journal.entries():
-            for row in (dict(zip(COLUMNS, values)) for values in entry):
+        self._take_up_embeddings(sum(map(len, journal.entries())))
+        current: list[bool] = []  # of each picture
+        for row in (row for entry in journal.entries() for row in _rows_of(entry)):
+            current.append(self._is_current(row))
+            number = int(Path(row["image"]).stem.rpartition("_")[2])
+            self._next[row["gender"]] = max(self._next[row["gender"]], number + 1)
+            if current[-1]:
                 self.done.add(row["source"])
-                self._counts[row["gender"]] += 1
+            else:
+                self._outdated.append(row["image"])
+        self._n_pictures = sum(current)
+        if self._outdated:
+            self._keep_embeddings(current)
+            journal.replace(entry for entry in journal.entries()
+                            if self._is_current(_rows_of(entry)[0]))
+            self._take_up_embeddings(self._n_pictures)
         return journal
+
+    def _is_current(self, row: Row) -> bool:
+        """Whether the recording of a row is as it was; True if that is not known."""
+        stored, now = identity(row), self._present.get(row["source"])
+        if now is None:
+            return True
+        same_file = stored.state == now.state or not (stored.state and now.state)
+        return same_file and stored[1:] == now[1:]
 
     def _finished(self) -> Iterator[list[list[Any]]]:
         """The rows of a finished manifest, those of a recording together."""
         rows = files.csv_rows(self._manifest) if self._manifest.is_file() else iter(())
         for _, group in itertools.groupby(rows, itemgetter("source")):
-            yield [[row[column] for column in COLUMNS] for row in group]
+            yield [[row.get(column) or "" for column in COLUMNS] for row in group]
 
-    def _open_embeddings(self, teacher: str | None) -> BinaryIO | None:
-        if teacher is None:
-            return None
+    @property
+    def _embedding_bytes(self) -> int:
+        """Size of the embedding of one picture in its file; 0 without a teacher."""
+        return 2 * (ENCODERS[self._teacher].size or 0) if self._teacher else 0
+
+    def _embeddings_places(self) -> tuple[Path, Path]:
+        """The file of the embeddings, and the one that is about to replace it."""
         if not isinstance(self.folder, Path):
             raise UsageError(f"{self.folder}: is a URL, but the teacher's embeddings need a "
                              "folder of this machine; name one with --out")
-        file = open(embeddings_path(self.folder, teacher), "ab")
+        place = embeddings_path(self.folder, self._teacher or "")
+        return place, place.with_name(f"{place.name}.partial")
+
+    def _open_embeddings(self) -> BinaryIO | None:
+        if self._teacher is None:
+            return None
+        file = open(self._embeddings_places()[0], "ab")
         # A killed run may have written embeddings of pictures that are made again.
-        file.truncate(self.n_pictures * 2 * (ENCODERS[teacher].size or 0))
+        file.truncate(self.n_pictures * self._embedding_bytes)
         return file
+
+    def _keep_embeddings(self, current: Sequence[bool]) -> None:
+        """Write those of the current pictures beside the others."""
+        if self._teacher:
+            place, kept = self._embeddings_places()
+            rows = np.fromfile(place, np.uint8)[: len(current) * self._embedding_bytes]
+            rows.reshape(len(current), -1)[np.array(current, bool)].tofile(kept)
+
+    def _take_up_embeddings(self, n_pictures: int) -> None:
+        """Let the file that `_keep_embeddings` wrote replace the other, if it fits the journal."""
+        if self._teacher:
+            place, kept = self._embeddings_places()
+            if kept.is_file() and kept.stat().st_size == n_pictures * self._embedding_bytes:
+                kept.replace(place)
+            kept.unlink(missing_ok=True)
+
+
+def identity(row: Row) -> Identity:
+    """What the pictures in a row of the manifest depend on, of the recording and its labels."""
+    return Identity(row.get("state") or "", row["speaker"], row["gender"], row["corpus"])
+
+
+def _rows_of(entry: Sequence[Sequence[Any]]) -> list[Row]:
+    """Rows of the manifest in an entry of the journal."""
+    return [dict(zip(COLUMNS, values)) for values in entry]
 
 
 def _stored_settings(path: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Parts of a recording that other models listen to: its speech, or its first seconds."""
+"""Parts of a recording that other models listen to: its speech."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from voxsight.sound.windows import Window, speech_windows
 # every recording is read at the lowest rate in common use.
 RATE = 16_000
 MARGIN_S = 0.5  # kept around speech: encoders do worse on speech that is cut tightly
+CLOSE_S = 0.0  # instead, where statistics over time would describe pauses rather than speech
 LONGEST_S = 60.0  # of speech; what comes later is left out
 _STRETCH_S = 1.0  # of speech collected at a time
 
@@ -29,15 +30,14 @@ class Excerpt:
         Seconds of speech, of everything, and of samples that are not zero, in the whole
         recording.
     spans : tuple of (float, float)
-        Where the samples lie in the recording: start and length in seconds. Empty if they are
-        its start.
+        Where the samples lie in the recording: start and length in seconds.
     """
 
     samples: np.ndarray
     speech_s: float
     duration_s: float
     nonzero_s: float
-    spans: tuple[tuple[float, float], ...] = ()
+    spans: tuple[tuple[float, float], ...]
 
 
 class SpeechCollector:
@@ -49,6 +49,8 @@ class SpeechCollector:
         Sampling rate of the windows, Hz.
     longest_s : float
         Speech that comes later is left out.
+    margin_s : float
+        Kept around speech, seconds; the windows have surroundings of this length.
 
     Attributes
     ----------
@@ -56,8 +58,9 @@ class SpeechCollector:
         Start and length of each part in the recording, seconds.
     """
 
-    def __init__(self, rate: int, longest_s: float = LONGEST_S) -> None:
-        self._rate, self._left = rate, int(longest_s * rate)
+    def __init__(self, rate: int, longest_s: float = LONGEST_S,
+                 margin_s: float = MARGIN_S) -> None:
+        self._rate, self._left, self._margin_s = rate, int(longest_s * rate), margin_s
         self._parts: list[np.ndarray] = []
         self._end = 0
         self.spans: list[tuple[float, float]] = []
@@ -84,8 +87,8 @@ class SpeechCollector:
         origin = round(window.start_s * self._rate) - window.offset
         for start_s, end_s in window.speech or ((window.start_s, window.end_s),):
             # The margins of neighbours overlap; nothing is collected twice.
-            start = max(self._end, origin, round((start_s - MARGIN_S) * self._rate))
-            end = round((end_s + MARGIN_S) * self._rate)
+            start = max(self._end, origin, round((start_s - self._margin_s) * self._rate))
+            end = round((end_s + self._margin_s) * self._rate)
             part = window.surroundings[start - origin: end - origin][: self._left]
             if len(part):
                 self._left -= len(part)
@@ -94,19 +97,29 @@ class SpeechCollector:
                 self.spans.append((start / self._rate, len(part) / self._rate))
 
     @property
+    def is_full(self) -> bool:
+        """Whether what follows is left out."""
+        return self._left <= 0
+
+    @property
     def samples(self) -> np.ndarray:
         """Speech collected so far, shape (n,), float32."""
         return np.concatenate(self._parts) if self._parts else np.zeros(0, np.float32)
 
 
-def speech_only(recording: Recording) -> Excerpt:
-    """The speech of a recording, with half a second around it and a minute at most.
+def speech_only(recording: Recording, longest_s: float = LONGEST_S,
+                margin_s: float = MARGIN_S) -> Excerpt:
+    """The speech of a recording without long pauses.
 
     Its loudest stretch if there is no speech.
 
     Parameters
     ----------
     recording : Recording
+    longest_s : float
+        Speech that comes later is left out.
+    margin_s : float
+        Kept around speech, seconds.
 
     Returns
     -------
@@ -117,35 +130,30 @@ def speech_only(recording: Recording) -> Excerpt:
     RecordingError
         If it cannot be decoded.
     """
-    tracker, speech = SpeechTracker(RATE), SpeechCollector(RATE)
-    for window in speech_windows(recording.blocks(RATE), RATE, _STRETCH_S, tracker, MARGIN_S):
+    tracker, speech = SpeechTracker(RATE), SpeechCollector(RATE, longest_s, margin_s)
+    for window in speech_windows(recording.blocks(RATE), RATE, _STRETCH_S, tracker, margin_s):
         speech.add(window)
     return Excerpt(speech.samples, tracker.speech_s, recording.duration_s, recording.nonzero_s,
                    tuple(speech.spans))
 
 
-def first_seconds(recording: Recording, seconds: float) -> Excerpt:
-    """The first seconds of a recording; all of it is searched for speech.
+def first_speech(blocks: Iterable[np.ndarray], seconds: float) -> np.ndarray:
+    """The samples that `speech_only` finds with `CLOSE_S` around speech; no more is decoded.
 
     Parameters
     ----------
-    recording : Recording
+    blocks : iterable of np.ndarray [shape=(n,), float32]
+        The recording at `RATE`.
     seconds : float
+        Speech that comes later is left out.
 
     Returns
     -------
-    Excerpt
-
-    Raises
-    ------
-    RecordingError
-        If it cannot be decoded.
+    np.ndarray [shape=(n,), float32]
     """
-    tracker, parts, missing = SpeechTracker(RATE), [], int(seconds * RATE)
-    for block in recording.blocks(RATE):
-        tracker.feed(block)
-        parts.append(block[:missing])
-        missing -= len(parts[-1])
-    tracker.feed(np.zeros(0, np.float32), last=True)
-    return Excerpt(np.concatenate(parts), tracker.speech_s, recording.duration_s,
-                   recording.nonzero_s)
+    speech = SpeechCollector(RATE, seconds, CLOSE_S)
+    for window in speech_windows(blocks, RATE, _STRETCH_S, SpeechTracker(RATE), CLOSE_S):
+        speech.add(window)
+        if speech.is_full:
+            break
+    return speech.samples

@@ -132,6 +132,26 @@ def _watch_parent(parent: int) -> None:
     os._exit(1)
 
 
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Let the block compute on one thread, in the libraries that are loaded by then."""
+    limits: contextlib.AbstractContextManager = contextlib.nullcontext()
+    with contextlib.suppress(ModuleNotFoundError):  # every package with OpenMP installs it
+        import threadpoolctl
+
+        limits = threadpoolctl.threadpool_limits(1)
+    torch = sys.modules.get("torch")
+    threads = torch.get_num_threads() if torch else 1
+    with limits:
+        try:
+            if torch:
+                torch.set_num_threads(1)
+            yield
+        finally:
+            if torch:
+                torch.set_num_threads(threads)
+
+
 def _limit_threads() -> None:
     """OpenMP's threads do not survive a fork, and code that waits for them hangs."""
     with contextlib.suppress(ModuleNotFoundError):  # every package with OpenMP installs it

@@ -3,7 +3,7 @@
 import functools
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ from voxsight.classifiers import Classifier, Examples, Options, probabilities, r
 from voxsight.corpora.utterance import Utterance
 from voxsight.errors import UsageError
 from voxsight.network.folder import ATTRIBUTION_GRAPH, CARD, CONFIG, GRAPH, HISTORY, WEIGHTS
-from voxsight.pictures.dataset import Picture, read_dataset
+from voxsight.pictures.dataset import Picture, in_one_list, is_assessable, read_dataset
 from voxsight.pictures.recipe import RECIPES
 
+PLAN_CHARACTERS = 12  # of its digest, in the name of its folder
 MASKED = 0.5  # fraction of the training pictures with a stretch of time and rows masked
 
 
@@ -33,30 +34,55 @@ class PictureNetwork(Classifier):
     name, inputs, about = "resnet34", "recording", "ResNet-34 on MFC pictures"
     epochs, lr = 12, 1e-3
 
+    _trained_on: list[str]
+
     def fit(self, train: Examples, valid: Examples, *, seed: int = 42,
             log_dir: str | os.PathLike | None = None) -> list[dict[str, Any]]:
         """Make pictures of the recordings and train a network on them."""
         import torch
 
-        from voxsight.network.learner import TrainConfig, fit, make_learner
+        from voxsight.network.fine_tuning import TrainConfig, fit, make_learner
         from voxsight.network.training import finish
-        from voxsight.pictures.conversion import convert
 
         self.folder = Path(self.options.work) / "model"
         recipe, quiet = RECIPES["voxsight"], self.options.quiet
-        dataset = Path(self.options.work) / "mfc_dataset"
-        convert([*train.inputs, *valid.inputs], recipe, dataset, dataset.parent / "maps", root=".",
-                altered_copies=self.options.augment, jobs=self.options.jobs, quiet=quiet)
-        pictures, validating = _sides(dataset, {u.voice for u in valid.inputs})
+        training, validating = self._pictures(train.inputs, valid.inputs)
+        self._trained_on = [p.speaker for p in training]
+        pictures, valid_indices = in_one_list(training, validating)
         size = (recipe.height, recipe.width)
         config = TrainConfig(weights=self.options.weights, head_epochs=0, epochs=self.epochs,
                              lr=self.lr, augment=MASKED, seed=seed, size=size)
         torch.set_num_threads(self.options.jobs or available_cores())
-        learn = make_learner(pictures, validating, size, config, log_dir=log_dir, quiet=quiet)
+        learn = make_learner(pictures, valid_indices, size, config, log_dir=log_dir, quiet=quiet)
         history = fit(learn, config)
-        finish(learn, recipe, pictures, validating, config, self.folder, history=history,
+        finish(learn, recipe, pictures, valid_indices, config, self.folder, history=history,
                argv=["voxsight", "compare"])
         return history
+
+    def speakers_of(self, examples: Examples) -> list[str]:
+        """Speakers of the pictures that `fit` has trained on."""
+        return self._trained_on
+
+    def _pictures(self, train: Sequence[Utterance], valid: Sequence[Utterance]
+                  ) -> tuple[list[Picture], list[Picture]]:
+        """Pictures of the recordings of both sides, and of no others.
+
+        Each plan has a folder of its own: who trains in one of them may be tested in another.
+        """
+        from voxsight.pictures.conversion import convert
+
+        place = Path(self.options.work) / f"pictures_{self.options.plan[:PLAN_CHARACTERS]}"
+        sides = [{os.path.abspath(utterance.path) for utterance in side} for side in (train, valid)]
+        convert([*train, *valid], RECIPES["voxsight"], place / "mfc_dataset", place / "maps",
+                root=_common_folder(set.union(*sides)), altered_copies=self.options.augment,
+                plan=self.options.plan, jobs=self.options.jobs, quiet=self.options.quiet)
+        pictures, _ = read_dataset(place)
+        training = [p for p in pictures if p.source in sides[0] - sides[1]]
+        validating = [p for p in pictures if p.source in sides[1] and is_assessable(p)]
+        if not training or not validating:
+            raise UsageError(f"{place}: found pictures of one side only, expected training and "
+                             "validation; name more recordings that can be decoded")
+        return training, validating
 
     def predict_proba(self, inputs: Sequence[Utterance]) -> np.ndarray:
         """Probabilities of the labels; a half each for recordings of digital silence."""
@@ -90,15 +116,9 @@ class PictureNetwork(Classifier):
         return sum(tensor.size for tensor in load_weights(self.folder).values())
 
 
-def _sides(dataset: Path, validating: set[str]) -> tuple[list[Picture], np.ndarray]:
-    """Pictures of a dataset, and the indices of those that validate, which are unaltered."""
-    pictures, _ = read_dataset(dataset)
-    valid = [p for p in pictures if p.speaker in validating and not p.augmentation]
-    train = [p for p in pictures if p.speaker not in validating]
-    if not valid or not train:
-        raise UsageError(f"{dataset}: found pictures of one side only, expected training and "
-                         "validation; remove the folder and compare again")
-    return train + valid, np.arange(len(valid)) + len(train)
+def _common_folder(paths: Iterable[str]) -> str:
+    """The folder that holds all files; random choices must not depend on the current folder."""
+    return os.path.commonpath([os.path.dirname(path) for path in paths])
 
 
 def _predictor(folder: str) -> Callable[[str], float | None]:

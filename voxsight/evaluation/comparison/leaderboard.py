@@ -9,15 +9,18 @@ from typing import Any
 from voxsight import display
 from voxsight.base import files
 from voxsight.base.tables import as_text, interval, markdown_table
-from voxsight.evaluation.comparison import ROW, Plan
+from voxsight.evaluation.comparison.measurement import ROW
+from voxsight.evaluation.comparison.plan import Plan
 from voxsight.evaluation.labelled import LabelledPrediction, stored_predictions
 
 FIGURES = ("uar", "accuracy", "precision", "recall", "f1_female", "auc", "ece", "coverage",
            "accuracy_answered")
-PLAIN = ("train_s", "epochs", "best_valid_loss", "test_loss", "stopped_early",
-         "ms_per_recording", "parameters", "size_bytes")  # columns without an interval
+PLAIN = ("train_s", "fit_s", "inputs_s", "epochs", "best_valid_loss", "test_loss",
+         "stopped_early", "ms_per_recording", "timed_recordings", "parameters", "size_bytes",
+         "shared_speakers", "origin")  # columns without an interval
 ALL_WRONG_COLUMNS = ("path", "speaker", "gender", "corpus", "p_female")
 Row = dict[str, Any]  # of the board, as `comparison` stores it
+BOARD = "leaderboard.json"  # what the board says beside its rows
 
 
 def read_rows(out: str | os.PathLike, plan: str) -> list[Row]:
@@ -60,9 +63,13 @@ def write_leaderboard(out: str | os.PathLike, plan: Plan, left_out: Mapping[str,
     """
     out = Path(out)
     rows = read_rows(out, plan.digest)
+    about: dict[str, Any] = {
+        "command": command, "title": _title(plan), "left_out": dict(left_out),
+        "plan": plan.digest}
+    files.write_json(out / BOARD, about)
     files.write_csv(out / "leaderboard.csv", list(_csv_row(rows[0])), map(_csv_row, rows))
-    board = files.write_text(out / "leaderboard.md", _markdown(rows, plan, left_out, command))
-    display.save_leaderboard(out / "leaderboard.png", rows, _title(plan))
+    board = files.write_text(out / "leaderboard.md", leaderboard_page(about, rows))
+    display.save_leaderboard(out / "leaderboard.png", rows, about["title"])
     for row in rows:
         _draw(out / row["classifier"], row)
     files.write_csv(out / "all_wrong.csv", ALL_WRONG_COLUMNS, _all_wrong(out, rows))
@@ -111,27 +118,57 @@ def _csv_row(row: Row) -> Row:
         result |= {name: figure["value"], f"{name}_low": figure["low"],
                    f"{name}_high": figure["high"]}
     for corpus, figure in row["uar"].items():
-        result[f"uar {corpus}"] = figure["value"]
+        result |= {f"uar {corpus}": figure["value"], f"uar {corpus}_low": figure["low"],
+                   f"uar {corpus}_high": figure["high"]}
     return result | {name: row[name] for name in PLAIN}
 
 
-def _markdown(rows: Sequence[Row], plan: Plan, left_out: Mapping[str, str],
-              command: str) -> str:
+def leaderboard_page(about: Mapping[str, Any], rows: Sequence[Row]) -> str:
+    """The page ``leaderboard.md``: the command and the board.
+
+    Parameters
+    ----------
+    about : mapping
+        Contents of ``leaderboard.json``.
+    rows : sequence of dict
+        As `read_rows` returns them.
+
+    Returns
+    -------
+    str
+    """
     corpora = list(rows[0]["uar"])
     head = ["classifier", "UAR", "accuracy", "precision", "recall", "F1", "AUC",
             *(f"UAR {corpus}" for corpus in corpora), "answer rate",
-            "accuracy of the answers given", "training s", "epochs", "best valid loss",
-            "test loss", "stopped early", "ms per recording", "parameters", "size kB"]
-    warning = ("" if plan.shared_speakers.startswith("speakers shared 0 ") else
-               " **These figures do not tell how a classifier does on new voices.**")
-    lines = [f"# {_title(plan)}", "", "Made with", "", f"    {command}", "",
-             f"{plan.shared_speakers.capitalize()} between training and test.{warning}",
+            "accuracy of the answers given", "training s, from files", "epochs",
+            "best valid loss", "test loss", "stopped early", "ms from file to answer",
+            "parameters", "size kB"]
+    lines = [f"# {about['title']}", "", "Made with", "", f"    {about['command']}", "",
+             _shared(rows),
              "Brackets hold 95 % intervals over speakers; precision, recall and F1 are those of "
-             "female, p_female >= 0.5.", "",
+             "female, p_female >= 0.5.",
+             "Training is the time of fitting, with what decoding and describing the recordings "
+             "takes on one core. From file to answer is the mean of "
+             f"{rows[0]['timed_recordings']} test recordings on one core, the model loaded "
+             "before.", "",
              *markdown_table(head, [_cells(row, corpora) for row in rows])]
-    lines += ["", *(f"- `{row['classifier']}`: {row['about']}" for row in rows), ""]
-    lines += [f"Left out: {reason}" for reason in left_out.values()]
+    lines += ["", *(f"- `{row['classifier']}`: {row['about']}"
+                    + (f", weights of {row['origin']}" if row["origin"] else "")
+                    for row in rows), ""]
+    lines += [f"Left out: {reason}" for reason in about["left_out"].values()]
     return "\n".join(lines) + "\n"
+
+
+def _shared(rows: Sequence[Row]) -> str:
+    """Whom the classifiers were really trained on and are tested on, in a sentence."""
+    by_text: dict[str, list[str]] = {}
+    for row in rows:
+        by_text.setdefault(row["shared_speakers"], []).append(row["classifier"])
+    said = "; ".join(text.capitalize() + (f" ({', '.join(names)})" if len(by_text) > 1 else "")
+                     for text, names in by_text.items())
+    warning = ("" if all(text.startswith("speakers shared 0 ") for text in by_text) else
+               " **These figures do not tell how a classifier does on new voices.**")
+    return f"{said} between training and test.{warning}"
 
 
 def _cells(row: Row, corpora: Sequence[str]) -> list[str]:
@@ -142,9 +179,8 @@ def _cells(row: Row, corpora: Sequence[str]) -> list[str]:
         stopped_early = "yes" if row["stopped_early"] else "no"
     return [f"`{row['classifier']}`",
             *(interval(figures[name]) for name in FIGURES[:6]),
-            *(as_text(row["uar"][corpus]["value"], 3) for corpus in corpora),
-            as_text(figures["coverage"]["value"], 3),
-            as_text(figures["accuracy_answered"]["value"], 3),
+            *(interval(row["uar"][corpus]) for corpus in corpora),
+            *(interval(figures[name]) for name in ("coverage", "accuracy_answered")),
             as_text(row["train_s"], 1), str(row["epochs"] or "-"),
             as_text(row["best_valid_loss"], 3), as_text(row["test_loss"], 3), stopped_early,
             as_text(row["ms_per_recording"], 2),

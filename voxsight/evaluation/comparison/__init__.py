@@ -1,0 +1,1 @@
+"""Classifiers side by side on the same speakers: plan, measurement, leaderboard."""
