@@ -1,7 +1,10 @@
 """Maps against pytorch-grad-cam and by hand; heat maps, class means and what is marked."""
 
+import dataclasses
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -70,8 +73,6 @@ def test_the_shipped_graph_gives_grad_cam(index, label):
 @pytest.mark.parametrize("size, last_stride", [((64, 64), 1), ((50, 71), 2), ((33, 98), 1)])
 def test_the_attribution_graph_gives_hirescam(tiny_model, tmp_path, rng, size, last_stride):
     """The chain rule written out as a graph is torch's, also where halving leaves a rest."""
-    import dataclasses
-
     from voxsight.network.architecture import load_network
     from voxsight.network.folder import ModelFolder, load_weights, save_model
 
@@ -128,7 +129,7 @@ def test_occlusion_by_hand():
     np.testing.assert_allclose(over_time, -(178 - 52) / 80)
 
 
-def test_unknown_methods_are_refused(script):
+def test_unknown_methods_are_refused():
     from voxsight.errors import UsageError
 
     for wrong in (("grad", "layer4"), ("gradcam", "layer9")):
@@ -169,11 +170,13 @@ def test_class_means_by_hand(monkeypatch):
     monkeypatch.setattr(class_means, "_summer", lambda model, method: lambda batch:
                         class_means._sums(batch, explainer=explainer, method=method))
     pictures = [Picture("", "", "", g, "") for g in ("female", "female", "male")]
+    pictures[1] = dataclasses.replace(pictures[1], speaker="anna")
     means = class_means.class_means("model", pictures, jobs=1, quiet=True)
     np.testing.assert_allclose(means["female"]["mean_map"], [[0.5, 0], [0, 0.5]])
     np.testing.assert_allclose(means["male"]["mean_map"], [[0, 1], [0, 0]])
     np.testing.assert_allclose(means["male"]["rows"], [0.5, 0])
     assert (means["female"]["n"], means["male"]["n"]) == (2, 1)
+    assert (means["female"]["n_speakers"], means["male"]["n_speakers"]) == (2, 1)
 
 
 @pytest.mark.slow
@@ -188,11 +191,83 @@ def test_class_means_of_a_dataset(script, tiny_model, gendered_folder, tmp_path)
     for label in ("female", "male"):
         stored = json.loads((tmp_path / f"out/{label}_cams.json").read_text())
         assert stored["n"] > 1 and stored["method"] == "hirescam layer1"
+        assert stored["n_speakers"] == 1
         assert "voxsight explain" in stored["command"]
         mean = np.array(stored["mean_map"])
         assert mean.shape == (64, 64) and 0 <= mean.min() < mean.max() <= 1
         np.testing.assert_allclose(mean.mean(axis=1), stored["rows"], atol=2e-5)
-    assert np.asarray(Image.open(tmp_path / "out/class_means.png")).std() > 10
+    drawn = Image.open(tmp_path / "out/class_means.png")
+    assert np.asarray(drawn).std() > 10 and drawn.text["Title"] == "HiResCAM, layer1"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("flags, title", [
+    ([], "HiResCAM, layer1"), (["--method", "gradcam"], "Grad-CAM, layer4"),
+    (["--method", "layercam", "--layer", "layer2"], "LayerCAM, layer2"),
+    (["--method", "occlusion-rows"], "Occlusion of rows"),
+    (["--method", "occlusion-frames"], "Occlusion of frames")])
+def test_deploy_draws_the_method_that_it_is_told_and_names_it(script, tiny_model, tmp_path, flags,
+                                                              title):
+    """The colours are those of that method, whichever command draws them."""
+    path = MY_WAVS / "slt_three.wav"
+    done = script("deploy_model", path, "--model", tiny_model[0], "--heatmaps", tmp_path / "a",
+                  *flags)
+    assert done.returncode == 0, done.stderr
+    done = script("explain_model", tiny_model[0], path, "--out", tmp_path / "b",
+                  *(flags or ["--method", "hirescam"]))
+    assert done.returncode == 0, done.stderr
+    one, other = (Image.open(tmp_path / folder / "slt_three.png") for folder in "ab")
+    assert one.text["Title"].endswith(f"\n{title}") and other.text["Title"] == one.text["Title"]
+    np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+    plain = script("deploy_model", path, "--model", tiny_model[0], "--heatmaps", tmp_path / "c")
+    default = np.asarray(Image.open(tmp_path / "c/slt_three.png"))
+    assert plain.returncode == 0
+    assert np.array_equal(default, np.asarray(one)) == (not flags)
+
+
+def test_a_method_without_heat_maps_is_refused(script):
+    done = script("deploy_model", MY_WAVS / "slt_three.wav", "--method", "gradcam")
+    assert done.returncode == 2 and "add --heatmaps DIR" in done.stderr
+
+
+@pytest.mark.parametrize("command, code", [
+    ("deploy {wav} --heatmaps {out} --method layercam", 2),
+    ("deploy {wav} --heatmaps {out} --method gradcam --layer layer1", 2),
+    ("deploy {wav} --heatmaps {out}", 0), ("deploy {wav} --heatmaps {out} --method gradcam", 0),
+    ("deploy {wav} --heatmaps {out} --method occlusion-rows", 0),
+    ("explain models/default {wav} --method layercam --out {out}", 2),
+    ("explain models/default folder:{wav} --faithfulness --out {out}", 2)])
+@pytest.mark.slow
+def test_methods_that_need_torch_say_so_before_any_work(tmp_path, command, code):
+    """In a process that has no torch, as after the light installation."""
+    out = tmp_path / "out"
+    argv = command.format(wav=MY_WAVS / "slt_three.wav", out=out).split()
+    done = subprocess.run([sys.executable, "-c", (
+        "import sys; sys.modules['torch'] = None; from voxsight.commands.runner import run_command;"
+        f"sys.exit(run_command({argv[0]!r}, {argv[1:]!r}))")],
+        cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    if code:
+        assert "pip install 'voxsight[train,explain]'" in done.stderr
+        assert len(done.stderr.splitlines()) == 1 and not done.stdout and not out.exists()
+    else:
+        assert (out / "slt_three.png").is_file()
+
+
+@pytest.mark.slow
+def test_where_no_sound_is_left_a_sweep_has_no_value(script, tiny_model, tmp_path):
+    """A tone without its band is silence, which JSON says as null: it knows no NaN."""
+    tone = 0.0004 * np.sin(2 * np.pi * 800 * np.arange(16_000) / 16_000) * np.hanning(16_000)
+    soundfile.write(tmp_path / "tone.wav", tone, 16_000, subtype="FLOAT")
+    done = script("explain_model", tiny_model[0], tmp_path / "tone.wav", "--sweeps",
+                  "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+
+    def refuse(text):
+        raise AssertionError(text)
+
+    sweeps = json.loads((tmp_path / "out/tone_sweeps.json").read_text(), parse_constant=refuse)
+    assert None in sweeps["bands"] and sweeps["bands"][0] is not None
 
 
 @pytest.mark.slow

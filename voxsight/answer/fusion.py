@@ -5,7 +5,7 @@ import soxr
 
 from voxsight.encoders import Encoder, find_encoder
 from voxsight.network.folder import ModelFolder
-from voxsight.network.voice_head import VoiceHead, fused_log_odds, load_voice_head
+from voxsight.network.voice_head import VoiceHead, load_voice_head
 from voxsight.sound.excerpts import RATE
 
 
@@ -41,7 +41,7 @@ class VoiceModel:
         if rate != RATE:
             speech = soxr.resample(speech, rate, RATE)
         voice_log_odds = self._head.log_odds(self._encoder.embed(speech))
-        fused = fused_log_odds(picture_log_odds, voice_log_odds)
+        fused = self._head.fused(picture_log_odds, voice_log_odds)
         return float(self.calibration.p_female(fused))
 
 

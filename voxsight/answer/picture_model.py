@@ -170,8 +170,7 @@ class PictureModel:
             graph = self.folder.path / ATTRIBUTION_GRAPH
             if not graph.is_file():
                 raise UsageError(f"{graph}: not found, expected the graph that heat maps come "
-                                 "from; train again, or draw with explain_model.py --method "
-                                 "gradcam")
+                                 "from; train again, or draw with --method gradcam")
             self._attribution = open_graph(graph)
         return np.concatenate([
             self._attribution.run([ATTRIBUTION], {INPUT: pictures[i: i + BATCH]})[0]

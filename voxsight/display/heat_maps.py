@@ -26,7 +26,7 @@ _FAITHFULNESS_PANELS = {
     "deletion-amplitude": "deletion area less loudness's\n(left is better)",
     "road_linear": "ROAD gap, linear\n(right is better)",
     "road_mean": "ROAD gap, mean\n(right is better)",
-    "on_word": "fraction on the word\n(right is better)"}
+    "on_word-amplitude": "fraction on the word less\nloudness's (right is better)"}
 
 
 class _Placement(TypedDict):
@@ -80,7 +80,7 @@ def save_heat_map(path: "AnyPath", windows: Sequence[WindowPrediction], heat: np
 
 
 def save_class_means(path: str | os.PathLike, means: Mapping[str, Mapping[str, Any]],
-                     recipe: Recipe) -> None:
+                     recipe: Recipe, title: str) -> None:
     """Draw the mean map of each label with its profiles over rows and time.
 
     Parameters
@@ -91,8 +91,11 @@ def save_class_means(path: str | os.PathLike, means: Mapping[str, Mapping[str, A
         As `voxsight.explanation.class_means.class_means` returns them.
     recipe : Recipe
         Of the pictures.
+    title : str
+        Title of the figure, such as the method.
     """
-    figure = Figure(figsize=(10.5, 4.2), layout="constrained")
+    figure = Figure(figsize=(10.5, 4.4), layout="constrained")
+    figure.suptitle(title)
     axes = figure.subplots(1, len(means) + 1, width_ratios=[2] * len(means) + [1.1])
     maximum = max(float(mean["mean_map"].max()) for mean in means.values())
     for axis, (label, mean) in zip(axes, means.items()):
@@ -153,7 +156,8 @@ def save_sensitivity(path: str | os.PathLike, curves: Mapping[str, Mapping[str, 
     for axis, curve in zip(axes, curves.values()):
         for name, (value, low, high) in curve["lines"].items():
             (line,) = axis.plot(curve["x"], value, marker=".", label=name)
-            axis.fill_between(curve["x"], low, high, color=line.get_color(), alpha=0.2)
+            axis.fill_between(curve["x"], np.array(low, float), np.array(high, float),
+                              color=line.get_color(), alpha=0.2)
         axis.axhline(0.5, color="gray", linestyle=":")
         axis.set_ylim(-0.02, 1.02)
         if curve["unit"] == "Hz":
@@ -229,12 +233,19 @@ def _draw_spectrograms(axis: Axes, windows: Sequence[WindowPrediction], recipe: 
 
 def _shade_times(axis: Axes, windows: Sequence[WindowPrediction],
                  heat: Sequence[np.ndarray] | np.ndarray, rows: tuple[float, float]) -> None:
-    """Colour by the map's mean over its rows."""
+    """Colour by the map's mean over its rows, up to where the next window begins.
+
+    Two shades over each other would look like more than either.
+    """
     maximum = max((float(values.mean(axis=0).max()) for values in heat), default=0) or 1.0
-    for window, values in zip(windows, heat):
+    starts = [*(window.start_s for window in windows[1:]), np.inf]
+    for window, values, next_start_s in zip(windows, heat, starts):
+        end_s = min(window.end_s, next_start_s)
+        fraction = (end_s - window.start_s) / (window.end_s - window.start_s)
         profile = values.mean(axis=0, keepdims=True) / maximum
-        axis.imshow(profile, cmap="inferno", vmin=0, vmax=1, alpha=0.75 * profile,
-                    **_placement(window, rows))
+        profile = profile[:, : max(1, round(fraction * profile.shape[1]))]
+        place = _placement(window, rows) | {"extent": (window.start_s, end_s, *rows)}
+        axis.imshow(profile, cmap="inferno", vmin=0, vmax=1, alpha=0.75 * profile, **place)
 
 
 def _placement(window: WindowPrediction, rows: tuple[float, float] | None = None) -> _Placement:

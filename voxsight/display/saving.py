@@ -15,7 +15,9 @@ DPI = 110
 
 
 def save(figure: Figure, path: "AnyPath") -> None:
-    """Write a matplotlib figure as PNG, whole or not at all."""
+    """Write a matplotlib figure as PNG, whole or not at all; its title is also kept as text."""
     set_fonts(figure)
+    title = figure.get_suptitle()
     with files.replacing(path) as temporary:
-        FigureCanvasAgg(figure).print_figure(temporary, dpi=DPI, format="png")
+        FigureCanvasAgg(figure).print_figure(temporary, dpi=DPI, format="png",
+                                                metadata={"Title": title} if title else {})

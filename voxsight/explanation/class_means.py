@@ -49,14 +49,15 @@ def class_means(model: str | os.PathLike, pictures: Sequence[Picture], *,
     Returns
     -------
     dict of str to dict
-        Per label ``n``, ``mean_map`` [shape=(height, width)], and its profiles ``rows``
-        [shape=(height,)] and ``columns`` [shape=(width,)].
+        Per label ``n`` pictures of ``n_speakers``, ``mean_map`` [shape=(height, width)], and its
+        profiles ``rows`` [shape=(height,)] and ``columns`` [shape=(width,)].
 
     Raises
     ------
     UsageError
-        If the model cannot be loaded.
+        If the model cannot be loaded, or the method needs a package that is not installed.
     """
+    method.check_installed()
     labelled = [picture for picture in pictures if picture.gender in LABELS]
     batches = [labelled[i: i + BATCH] for i in range(0, len(labelled), BATCH)]
     results = ordered_map(functools.partial(_summer, str(model), method), batches, jobs)
@@ -66,12 +67,16 @@ def class_means(model: str | os.PathLike, pictures: Sequence[Picture], *,
         for label, (total, n) in sums.items():
             totals[label] = totals[label] + total
             counts[label] += n
-    return {label: _profiles(totals[label] / counts[label], counts[label])
+    speakers = {label: {picture.speaker for picture in labelled if picture.gender == label}
+                for label in LABELS}
+    return {label: {"n": counts[label], "n_speakers": len(speakers[label]),
+                    **_profiles(totals[label] / counts[label])}
             for label in LABELS if counts[label]}
 
 
 def write_class_means(means: Mapping[str, Mapping[str, Any]], out: str | os.PathLike,
-                      recipe: Recipe, metadata: Mapping[str, Any] | None = None) -> None:
+                      recipe: Recipe, metadata: Mapping[str, Any] | None = None, *,
+                      method: Method = GRAD_CAM) -> None:
     """Write ``<label>_cams.json`` of each label and draw ``class_means.png``.
 
     Parameters
@@ -83,13 +88,16 @@ def write_class_means(means: Mapping[str, Mapping[str, Any]], out: str | os.Path
     recipe : Recipe
         Of the pictures.
     metadata : mapping, optional
-        Stored with each mean map, such as the method and the command.
+        Stored with each mean map, such as the command.
+    method : Method
+        Method that made the maps; stored and named in the title.
     """
+    stored = {"method": str(method), **(metadata or {})}
     for label, mean in means.items():
         rounded = {key: np.round(value, 5).tolist() for key, value in mean.items()}
-        files.write_json(Path(out) / f"{label}_cams.json", rounded | dict(metadata or {}),
+        files.write_json(Path(out) / f"{label}_cams.json", rounded | stored,
                          indent=None)
-    display.save_class_means(Path(out) / "class_means.png", means, recipe)
+    display.save_class_means(Path(out) / "class_means.png", means, recipe, method.title)
 
 
 def _summer(model: str, method: Method) -> Callable[[Sequence[Picture]], Sums]:
@@ -109,6 +117,5 @@ def _sums(batch: Sequence[Picture], *, explainer: Explainer, method: Method) -> 
     return sums
 
 
-def _profiles(mean_map: np.ndarray, n: int) -> dict[str, Any]:
-    return {"n": n, "mean_map": mean_map, "rows": mean_map.mean(axis=1),
-            "columns": mean_map.mean(axis=0)}
+def _profiles(mean_map: np.ndarray) -> dict[str, Any]:
+    return {"mean_map": mean_map, "rows": mean_map.mean(axis=1), "columns": mean_map.mean(axis=0)}

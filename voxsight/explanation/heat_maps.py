@@ -1,5 +1,7 @@
 """Heat maps of recordings as pictures."""
 
+import dataclasses
+import functools
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,17 +25,42 @@ MAX_WINDOWS = 8  # drawn of a recording
 _LONGEST_NAME = 60  # characters of a title
 
 
+@dataclasses.dataclass(frozen=True)
 class HeatMaps(FolderWriter):
-    """A writer of heat maps, ``<name>.png``; see `voxsight.answer.writers`."""
+    """A writer of heat maps, ``<name>.png``; see `voxsight.answer.writers`.
+
+    Parameters
+    ----------
+    folder : str or os.PathLike
+    method : Method
+
+    Raises
+    ------
+    UsageError
+        If the method needs a package that is not installed.
+    """
+
+    method: Method = SHIPPED
+
+    def __post_init__(self) -> None:
+        self.method.check_installed()
 
     def begin(self, name: str, model: PictureModel) -> RecordingWriter:
         """Begin a recording."""
-        return _HeatMapWriter(self.folder, name, model)
+        return _HeatMapWriter(self.folder, name, _explainer_of(model), self.method)
+
+
+@functools.lru_cache(maxsize=1)
+def _explainer_of(model: PictureModel) -> Explainer:
+    """The same for all recordings of a model: it holds the network that torch has loaded."""
+    return Explainer(model)
 
 
 class _HeatMapWriter:
-    def __init__(self, folder: str | os.PathLike, name: str, model: PictureModel) -> None:
-        self._path, self._explainer = files.location(folder) / f"{name}.png", Explainer(model)
+    def __init__(self, folder: str | os.PathLike, name: str, explainer: Explainer,
+                 method: Method) -> None:
+        self._path, self._explainer = files.location(folder) / f"{name}.png", explainer
+        self._method = method
         self._windows: list[WindowPrediction] = []
         self._total = 0
 
@@ -44,7 +71,8 @@ class _HeatMapWriter:
 
     def finish(self, prediction: Prediction) -> None:
         if self._windows:
-            draw_heat_map(self._path, prediction, self._windows, self._explainer, self._total)
+            draw_heat_map(self._path, prediction, self._windows, self._explainer, self._total,
+                          self._method)
 
 
 def draw_heat_map(path: "AnyPath", prediction: Prediction,
@@ -79,9 +107,10 @@ def draw_heat_map(path: "AnyPath", prediction: Prediction,
     name = display.legible(Path(prediction.path).name, _LONGEST_NAME)
     # Where nobody speaks the probability means nothing.
     probability = ("" if prediction.label == NO_SPEECH
-                   else f"p(female) = {prediction.p_female:.2f}, ")
-    title = f"{name}: {prediction.label}, {probability}evidence for {likelier}"
+                   else f"p(female) = {prediction.p_female:.3f}, ")
+    title = (f"{name}: {prediction.label}, {probability}evidence for {likelier}\n"
+             f"{method.title}")
     if total > len(drawn):
-        title += f"\nfirst {len(drawn)} of {total} windows"
+        title += f"; first {len(drawn)} of {total} windows"
     display.save_heat_map(path, drawn, heat, explainer.model.config.recipe, title)
     return heat

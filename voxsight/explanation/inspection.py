@@ -52,8 +52,10 @@ def inspect(paths: Sequence[str], model: str | os.PathLike, out: str | os.PathLi
     Raises
     ------
     UsageError
-        If the model cannot be loaded, or a WAV would replace one of the recordings.
+        If the model cannot be loaded, the method needs a package that is not installed, or a
+        WAV would replace one of the recordings.
     """
+    method.check_installed()
     explainer, inputs = Explainer(PictureModel(model)), find_inputs(paths, ENDINGS)
     with files.protecting(item.path for item in inputs):  # a WAV may have the name of one
         for item in progress(inputs, len(inputs), desc="recordings", unit="recording",
@@ -118,7 +120,9 @@ def _inspected(item: Input, out: Path, explainer: Explainer, method: Method,
         _write_maps(base, prediction, windows, explainer, method)
         if sweeps:
             curves = sweep(recording, explainer.model)
-            files.write_json(f"{base}_sweeps.json", curves)
+            files.write_json(f"{base}_sweeps.json", {
+                name: [None if np.isnan(p) else p for p in curve]
+                for name, curve in curves.items()})
             draw_sweeps(f"{base}_sweeps.png", curves, item.name)
     return prediction
 

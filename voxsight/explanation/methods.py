@@ -10,6 +10,7 @@ A map is made in one of three ways:
 """
 
 import dataclasses
+import importlib.util
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +20,16 @@ from voxsight.answer.picture_model import PictureModel
 from voxsight.answer.prediction import WindowPrediction
 from voxsight.corpora.utterance import LABELS
 from voxsight.errors import UsageError
-from voxsight.explanation import CAMS, LAYERS, METHODS, OCCLUSIONS
+from voxsight.explanation import CAMS, DEFAULT_LAYERS, LAYERS, METHODS, OCCLUSIONS
 from voxsight.explanation.maps import grad_cam, speaking_for
 
 if TYPE_CHECKING:
     from voxsight.network.architecture import Network
 
 _BATCH = 64  # pictures given to the network at once
+
+_TITLES = {"gradcam": "Grad-CAM", "hirescam": "HiResCAM", "layercam": "LayerCAM",
+           "occlusion-rows": "Occlusion of rows", "occlusion-frames": "Occlusion of frames"}
 
 Probability = Callable[[np.ndarray], np.ndarray]  # pictures to the probability of a label
 
@@ -63,6 +67,27 @@ class Method:
             raise UsageError(f"--method {self.name}: expected one of {', '.join(METHODS)}")
         if self.layer not in LAYERS:
             raise UsageError(f"--layer {self.layer}: expected one of {', '.join(LAYERS)}")
+
+    @classmethod
+    def named(cls, name: str, layer: str | None = None) -> "Method":
+        """A method at a layer, by default at the one that serves it best."""
+        return cls(name, layer or DEFAULT_LAYERS.get(name, LAYERS[-1]))
+
+    @property
+    def title(self) -> str:
+        """Name for people, with the layer, such as ``HiResCAM, layer1``."""
+        if self.name in CAMS:
+            return f"{_TITLES[self.name]}, {self.layer}"
+        return _TITLES[self.name]
+
+    def check_installed(self) -> None:
+        """Raise UsageError if the method needs a package that is not installed."""
+        if self.name in OCCLUSIONS or self in GRAPH_METHODS:
+            return
+        without = " or ".join(f"--method {method.name} --layer {method.layer}"
+                              for method in GRAPH_METHODS)
+        check_installed(f"--method {self.name} --layer {self.layer}",
+                        f", or choose {without} or occlusion, which need no more than this")
 
     def __str__(self) -> str:
         return f"{self.name} {self.layer}" if self.name in CAMS else self.name
@@ -276,6 +301,23 @@ def cam_maps(network: "Network", pictures: np.ndarray, labels: Sequence[str],
         raw = cam.get_cam_image(batch, layer, targets, hooks.activations[0].numpy(),
                                 hooks.gradients[0].numpy(), False)
     return np.maximum(raw, 0)
+
+
+def check_installed(flags: str, otherwise: str = "") -> None:
+    """Raise UsageError if torch or pytorch-grad-cam is missing, before anything is computed.
+
+    Parameters
+    ----------
+    flags : str
+        What needs them.
+    otherwise : str
+        End of the message: what to do without them.
+    """
+    for package in ("torch", "pytorch_grad_cam"):
+        if importlib.util.find_spec(package) is None:
+            raise UsageError(f"{flags}: found no package {package}, expected it for the gradients "
+                             f"of the network; run: pip install 'voxsight[train,explain]'"
+                             f"{otherwise}")
 
 
 def mean_colour(picture: np.ndarray) -> np.ndarray:

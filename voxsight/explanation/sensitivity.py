@@ -86,18 +86,33 @@ def write_sensitivity(results: Mapping[str, Any], out: str | os.PathLike, comman
     str
         The tables in Markdown.
     """
-    lines = ["Made with", "", f"    {command}", ""]
-    for name, (title, unit, x) in TITLES.items():
-        lines += [f"## {title}: mean p_female", "", *_tables(results[name], unit, x)]
-    text, folder = "\n".join(lines), Path(out)
-    files.write_json(folder / "sensitivity.json", {"command": command, **results})
-    text = files.write_text(folder / "sensitivity.md", text)
+    stored, folder = {"command": command, **results}, Path(out)
+    files.write_json(folder / "sensitivity.json", stored)
+    text = files.write_text(folder / "sensitivity.md", sensitivity_page(stored))
     display.save_sensitivity(folder / "sensitivity.png", {
         name: {"title": title, "unit": unit, "x": x,
                "lines": {gender: _line(results[name][gender]["curve"]) for gender in LABELS
                          if results[name][gender]["n"]}}
         for name, (title, unit, x) in TITLES.items()})
     return text
+
+
+def sensitivity_page(stored: Mapping[str, Any]) -> str:
+    """The page ``sensitivity.md``: the command and its tables.
+
+    Parameters
+    ----------
+    stored : mapping
+        Contents of ``sensitivity.json``.
+
+    Returns
+    -------
+    str
+    """
+    lines = ["Made with", "", f"    {stored['command']}", ""]
+    for name, (title, unit, x) in TITLES.items():
+        lines += [f"## {title}: mean p_female", "", *_tables(stored[name], unit, x)]
+    return "\n".join(lines)
 
 
 def _sweeper(model: str) -> Callable[[Utterance], Curves | RecordingError]:
@@ -116,10 +131,10 @@ def _mean_curve(pairs: Sequence[tuple[Utterance, list[float]]], name: str) -> di
     speakers, x = [u.voice for u, _ in pairs], TITLES[name][2]
     curves = np.array([curve for _, curve in pairs]).reshape(len(pairs), len(x))
     result = {"n": len(pairs), "n_speakers": len(set(speakers)),
-              "curve": [mean_over_speakers(column, speakers) for column in curves.T]}
+              "curve": [mean_over_speakers(column, speakers, unit=True) for column in curves.T]}
     if name != "bands":  # without a band there is no direction in which a label could flip
         flips = np.array([flip(x, curve) for curve in curves])
-        result["flips"] = mean_over_speakers(~np.isnan(flips), speakers)
+        result["flips"] = mean_over_speakers(~np.isnan(flips), speakers, unit=True)
         result["at"] = mean_over_speakers(flips, speakers)
     return result
 

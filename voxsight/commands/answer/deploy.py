@@ -10,7 +10,13 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from voxsight.commands.arguments import add_jobs, add_scale_flags, fraction, output_folder
+from voxsight.commands.arguments import (
+    add_jobs,
+    add_method_flags,
+    add_scale_flags,
+    fraction,
+    output_folder,
+)
 from voxsight.commands.output import print_prediction, report, warn_of_missing
 
 if TYPE_CHECKING:
@@ -31,6 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     parser.add_argument("--heatmaps", type=output_folder, metavar="DIR",
                         help="write a heat map of each recording to this folder, as PNG")
+    add_method_flags(parser, "hirescam", ", the most faithful of the fast ones")
     parser.add_argument("--pictures", type=output_folder, metavar="DIR",
                         help="write the pictures that the network saw to this folder, as JPEG")
     parser.add_argument("--timeline", type=output_folder, metavar="DIR",
@@ -128,7 +135,17 @@ def _writers(args: argparse.Namespace) -> "list[Writer]":
 
         writers.append(Timelines(args.timeline))
     if args.heatmaps:
-        from voxsight.explanation.heat_maps import HeatMaps
+        writers.append(_heat_maps(args))
+    elif args.method or args.layer:
+        from voxsight.errors import UsageError
 
-        writers.append(HeatMaps(args.heatmaps))
+        raise UsageError("--method, --layer: found no --heatmaps, expected the folder for the heat "
+                         "maps that they choose; add --heatmaps DIR")
     return writers
+
+
+def _heat_maps(args: argparse.Namespace) -> "Writer":
+    from voxsight.explanation.heat_maps import HeatMaps
+    from voxsight.explanation.methods import SHIPPED, Method
+
+    return HeatMaps(args.heatmaps, Method.named(args.method or SHIPPED.name, args.layer))

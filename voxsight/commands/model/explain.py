@@ -10,9 +10,16 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from voxsight.commands.arguments import SOURCE, add_jobs, add_model, add_out, positive_integer
+from voxsight.commands.arguments import (
+    SOURCE,
+    add_jobs,
+    add_method_flags,
+    add_model,
+    add_out,
+    positive_integer,
+)
 from voxsight.commands.output import print_prediction, report
-from voxsight.explanation import LAYERS, METHODS
+from voxsight.explanation import METHODS
 
 if TYPE_CHECKING:
     from voxsight.corpora.utterance import Utterance
@@ -26,11 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("inputs", nargs="+", metavar="INPUT",
                         help="folder of pictures, recording, folder of recordings, or, with "
                              f"--faithfulness and --sensitivity, {SOURCE}")
-    parser.add_argument("--method", choices=METHODS,
-                        help=f"method of attribution ({METHODS[0]}); --faithfulness tests all "
-                             "methods unless one is named")
-    parser.add_argument("--layer", choices=LAYERS, default=LAYERS[-1],
-                        help="stage of the network whose feature maps are weighted (%(default)s)")
+    add_method_flags(parser, METHODS[0], "; --faithfulness tests all unless one is named")
     parser.add_argument("--sweeps", action="store_true",
                         help="also change pitch, formants and frequency bands of each recording")
     parser.add_argument("--faithfulness", action="store_true",
@@ -69,6 +72,10 @@ def run(args: argparse.Namespace) -> int | None:
 def _measure(args: argparse.Namespace) -> int:
     from voxsight.corpora.reading import read_sources
 
+    if args.faithfulness:
+        from voxsight.explanation.methods import check_installed
+
+        check_installed("--faithfulness")
     utterances = read_sources(args.inputs, per_speaker=args.per_speaker)
     failures = []
     if args.faithfulness:
@@ -110,7 +117,7 @@ def _measure_sensitivity(utterances: "Sequence[Utterance]",
 def _method(args: argparse.Namespace) -> "Method":
     from voxsight.explanation.methods import Method
 
-    return Method(args.method or METHODS[0], args.layer)
+    return Method.named(args.method or METHODS[0], args.layer)
 
 
 def _class_means(path: str, args: argparse.Namespace) -> None:
@@ -126,8 +133,8 @@ def _class_means(path: str, args: argparse.Namespace) -> None:
                          "voices; name another folder")
     method = _method(args)
     means = class_means(args.model, unaltered, method=method, jobs=args.jobs, quiet=args.quiet)
-    write_class_means(means, args.out, recipe, {"method": str(method),
-                                                "command": shlex.join(args.command_line)})
+    write_class_means(means, args.out, recipe, {"command": shlex.join(args.command_line)},
+                      method=method)
     for label, mean in means.items():
         print(f"{args.out}/{label}_cams.json: mean of {mean['n']} maps")
     print(f"{args.out}/class_means.png")

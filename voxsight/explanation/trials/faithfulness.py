@@ -3,21 +3,51 @@
 Deletion and insertion are those of Petsiuk et al., "RISE: Randomized Input Sampling for
 Explanation of Black-box Models", 2018. ROAD is that of Rong et al., "A Consistent and Efficient
 Evaluation Strategy for Attribution Methods", 2022.
+
+ROAD's imputer is that of pytorch-grad-cam. Its `ROADCombined` is not used, since it removes the
+pixels beyond a percentile of the map: where a coarse map has many equal values that is more or
+less than the fraction asked for. It also gives the network one picture at a time. A test compares
+the two on a map without equal values.
 """
 
 import functools
+import zlib
 from collections.abc import Callable
 
 import numpy as np
 
+from voxsight.explanation.maps import enlarge
 from voxsight.explanation.methods import Probability, mean_colour
 from voxsight.pictures.recipe import Recipe
 
 FRACTIONS = np.linspace(0, 1, 9)  # of the pixels, along a curve
 ROAD_FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9)  # of the pixels that are removed
+RANDOM_MAPS = 10  # of each picture
 NOISE_GREY = 0.5  # standard deviation of the noise on filled pixels, of 255 levels
 
 Fill = Callable[[np.ndarray, np.ndarray], np.ndarray]  # picture and pixels to keep, to picture
+
+
+def rng_of(data: np.ndarray, purpose: str, seed: int = 0) -> np.random.Generator:
+    """Random numbers of an array's own: the same in every run, others for every array.
+
+    If all pictures shared one random map, a mean over pictures would hold the luck of that map,
+    and an interval over speakers would not show it.
+
+    Parameters
+    ----------
+    data : np.ndarray
+        Picture or samples that the numbers are for.
+    purpose : str
+        What they are for; each purpose has numbers of its own.
+    seed : int
+
+    Returns
+    -------
+    np.random.Generator
+    """
+    parts = (purpose.encode(), np.ascontiguousarray(data).tobytes())
+    return np.random.default_rng([seed, *map(zlib.crc32, parts)])
 
 
 def order_of(heat: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -187,7 +217,7 @@ def fill_from_neighbours(picture: np.ndarray, keep: np.ndarray,
 
 
 def faithfulness_measures(picture: np.ndarray, heat: np.ndarray, p_label: Probability,
-                          seed: int) -> dict[str, float]:
+                          rng: np.random.Generator) -> dict[str, float]:
     """Every measure of one map.
 
     Parameters
@@ -198,21 +228,46 @@ def faithfulness_measures(picture: np.ndarray, heat: np.ndarray, p_label: Probab
         Its map.
     p_label : callable
         As for `curves`.
-    seed : int
-        Of the random order of equal pixels and the noise.
+    rng : np.random.Generator
+        Source of the random order of equal pixels and the noise.
 
     Returns
     -------
     dict of str to float
         ``deletion`` and ``insertion`` (areas), ``road_linear`` and ``road_mean`` (gaps).
     """
-    rng = np.random.default_rng(seed)
     order = order_of(heat, rng)
     deletion, insertion = curves(picture, order, p_label)
     linear = functools.partial(fill_from_neighbours, rng=rng)
     return {"deletion": area(deletion), "insertion": area(insertion),
             "road_linear": road_gap(picture, order, p_label, linear),
             "road_mean": road_gap(picture, order, p_label, fill_with_mean)}
+
+
+def random_measures(picture: np.ndarray, shape: tuple[int, ...], p_label: Probability,
+                    seed: int = 0) -> dict[str, float]:
+    """Mean measures of several random maps that belong to the picture alone.
+
+    Parameters
+    ----------
+    picture : np.ndarray [shape=(height, width, 3), uint8]
+        The picture.
+    shape : (int, int)
+        Rows and columns of the maps, which are enlarged to the picture.
+    p_label : callable
+        As for `curves`.
+    seed : int
+        Another seed gives every picture other maps.
+
+    Returns
+    -------
+    dict of str to float
+        As `faithfulness_measures` returns them, over `RANDOM_MAPS` maps.
+    """
+    rng = rng_of(picture, "random maps", seed)
+    maps = enlarge(rng.random((RANDOM_MAPS, *shape)), picture.shape[:2])
+    measures = [faithfulness_measures(picture, heat, p_label, rng) for heat in maps]
+    return {name: float(np.mean([m[name] for m in measures])) for name in measures[0]}
 
 
 def amplitude(picture: np.ndarray, recipe: Recipe) -> np.ndarray:

@@ -1,7 +1,12 @@
-"""Does a map lie on the word, if the word stands between noise?"""
+"""Does a map lie on the word, if the word stands between noise?
+
+So does loudness, which needs no network: a map says something only if more of it lies on the word
+than of the loudest pixels, and than of a map that is the same everywhere.
+"""
 
 import numpy as np
 
+from voxsight.explanation.trials.faithfulness import amplitude, order_of, rng_of
 from voxsight.pictures import jpeg
 from voxsight.pictures.recipe import Recipe
 
@@ -9,6 +14,9 @@ SNR_DB = 10.0
 LOUD_DB = 25.0  # below the loudest frame; frames above that belong to the word
 FRAME_S = 0.01
 LONGEST = 0.7  # of a window; a longer word leaves no room for noise
+STRONGEST = 0.25  # of the pixels that are compared with as many of the loudest
+MEASURES = ("on_word", "strongest_on_word", "loudest_on_word", "word_width", "on_word-random",
+            "on_word-amplitude", "strongest_on_word-amplitude")
 
 
 def trim(samples: np.ndarray, rate: int) -> np.ndarray:
@@ -75,6 +83,41 @@ def noise_word_noise(word: np.ndarray, noise: np.ndarray, recipe: Recipe,
     return jpeg.as_seen(sound, recipe), word_start / size, (word_start + len(word)) / size
 
 
+def word_measures(picture: np.ndarray, heat: np.ndarray, recipe: Recipe, start: float,
+                  end: float) -> dict[str, float]:
+    """How much of a map lies on the word, beside what would lie there without a network.
+
+    Parameters
+    ----------
+    picture : np.ndarray [shape=(height, width, 3), uint8]
+        As `noise_word_noise` returns it.
+    heat : np.ndarray [shape=(height, width)]
+        Its map, not negative.
+    recipe : Recipe
+        Of the picture.
+    start, end : float
+        Where the word lies, as fractions of the width.
+
+    Returns
+    -------
+    dict of str to float
+        ``on_word``: fraction of the map. ``strongest_on_word``: of its strongest quarter of
+        pixels. ``loudest_on_word``: of the loudest quarter. ``word_width``: of a map that is the
+        same everywhere, which is chance. The differences ``on_word-random``,
+        ``on_word-amplitude`` and ``strongest_on_word-amplitude`` compare with the last two. NaN
+        if the map is zero everywhere.
+    """
+    on_word = fraction_on(heat, start, end)
+    if np.isnan(on_word):
+        return dict.fromkeys(MEASURES, np.nan)
+    strongest, loudest = (
+        fraction_on(_strongest(values, rng_of(picture, purpose)), start, end)
+        for values, purpose in ((heat, "strongest"), (amplitude(picture, recipe), "loudest")))
+    values = (on_word, strongest, loudest, end - start, on_word - (end - start),
+              on_word - loudest, strongest - loudest)
+    return dict(zip(MEASURES, values, strict=True))
+
+
 def fraction_on(heat: np.ndarray, start: float, end: float) -> float:
     """Fraction of a map's mass that lies in a part of its width.
 
@@ -100,3 +143,10 @@ def fraction_on(heat: np.ndarray, start: float, end: float) -> float:
     columns = heat.sum(axis=0)
     covered = np.clip(inside * heat.shape[1], 0, 1)
     return float(columns @ covered / columns.sum()) if columns.sum() > 0 else float("nan")
+
+
+def _strongest(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """1 at the `STRONGEST` values, 0 elsewhere."""
+    chosen = np.zeros(values.shape)
+    chosen.ravel()[order_of(values, rng)[: round(STRONGEST * values.size)]] = 1
+    return chosen

@@ -29,7 +29,13 @@ from voxsight.explanation.methods import (
     Method,
 )
 from voxsight.explanation.trials import localisation, sanity
-from voxsight.explanation.trials.faithfulness import amplitude, faithfulness_measures, pooled
+from voxsight.explanation.trials.faithfulness import (
+    amplitude,
+    faithfulness_measures,
+    pooled,
+    random_measures,
+    rng_of,
+)
 from voxsight.metrics.bootstrap import mean_over_speakers
 from voxsight.pictures.recipe import Recipe
 from voxsight.sound.effects import coloured_noise
@@ -43,14 +49,19 @@ _OTHER_CAMS = tuple(Method(name, layer) for layer in LAYERS for name in CAMS
                     if Method(name, layer) not in (*GRAPH_METHODS, Method("hirescam")))
 TESTED = (*GRAPH_METHODS, *_OTHER_CAMS, *(Method(name) for name in OCCLUSIONS))
 CONTROLS = ("random", "amplitude")
-SANITY_PICTURES = 48  # at most
-SANITY_SEEDS = (0, 1, 2)
+FRACTIONS = {"deletion", "insertion", "on_word", "strongest_on_word", "loudest_on_word",
+             "word_width"}  # measures from 0 to 1; the others may be negative
+SANITY_PICTURES = 48  # at most, each with random weights of its own
+# Key of the results and title of each way to randomise the network.
+SANITY = {"sanity": (sanity.cascading, "from the head down to"),
+          "sanity_independent": (sanity.independent, "in one stage alone")}
 TIMED = 8  # pictures
 
 Measures = dict[str, float]  # of one map
 Word = tuple[np.ndarray, float, float]  # as `noise_word_noise` returns it
 Controls = Callable[[tuple[int, ...]], dict[str, Measures]]  # by the shape of a map
 _Row = dict[str, Any]  # utterance, picture, label and measures (by method) of one recording
+_Correlations = dict[str, dict[str, dict[str, float]]]  # by key of SANITY, method and stage
 
 
 def measure_methods(utterances: Sequence[Utterance], model: str | os.PathLike, *,
@@ -75,9 +86,10 @@ def measure_methods(utterances: Sequence[Utterance], model: str | os.PathLike, *
     -------
     results : dict
         ``corpora``: per corpus and method each measure, its difference to each control,
-        ``stability`` and ``on_word``, with intervals over speakers. ``sanity``: per method and
-        stage the rank correlation with randomised networks. ``ms``: per method the
-        milliseconds for one picture.
+        ``stability`` and those of `localisation.word_measures`, with intervals over speakers,
+        and ``n``, ``n_speakers`` and ``n_words``. ``sanity`` and ``sanity_independent``: per
+        method and stage the rank correlation with randomised networks, of the pictures that
+        ``sanity_pictures`` counts. ``ms``: per method the milliseconds for one picture.
     failures : list of RecordingError
         Recordings that could not be read; they are left out.
 
@@ -95,7 +107,7 @@ def measure_methods(utterances: Sequence[Utterance], model: str | os.PathLike, *
     if not rows:
         raise UsageError("found no speech in these recordings, expected some; name others")
     return {"corpora": _by_corpus(rows, methods),
-            "sanity": _sanity(rows, model, methods, quiet),
+            **_sanity(rows, model, methods, jobs, quiet),
             "ms": _speeds(rows, model, methods)}, failures
 
 
@@ -116,10 +128,25 @@ def write_trials(results: Mapping[str, Any], out: str | os.PathLike, command: st
     str
         The tables in Markdown.
     """
-    text, folder = f"Made with\n\n    {command}\n\n{_markdown(results)}", Path(out)
-    files.write_json(folder / "faithfulness.json", {"command": command, **results})
+    stored, folder = {"command": command, **results}, Path(out)
+    files.write_json(folder / "faithfulness.json", stored)
     display.save_faithfulness(folder / "faithfulness.png", results["corpora"])
-    return files.write_text(folder / "faithfulness.md", text)
+    return files.write_text(folder / "faithfulness.md", trials_page(stored))
+
+
+def trials_page(stored: Mapping[str, Any]) -> str:
+    """The page ``faithfulness.md``: the command and its tables.
+
+    Parameters
+    ----------
+    stored : mapping
+        Contents of ``faithfulness.json``.
+
+    Returns
+    -------
+    str
+    """
+    return f"Made with\n\n    {stored['command']}\n\n{_markdown(stored)}"
 
 
 def _tester(model: str, methods: Sequence[Method]
@@ -163,33 +190,31 @@ def _measure(window: WindowPrediction, label: str, method: Method, explainer: Ex
     recipe, size = explainer.model.config.recipe, window.picture.shape[:2]
     coarse = explainer.maps(window.picture[None], [label], method)
     measures = faithfulness_measures(window.picture, enlarge(coarse, size)[0],
-                                     explainer.p_label(label), 0)
+                                     explainer.p_label(label), rng_of(window.picture, "map"))
     result = dict(measures)
     for control, values in controls(coarse.shape[1:]).items():
         result |= {f"{name}-{control}": measures[name] - values[name] for name in measures}
     pair = sanity.shifted_pair(window.samples, recipe)
     result["stability"] = sanity.stability(
         enlarge(explainer.maps(pair, [label] * 2, method), size), recipe)
-    result["on_word"] = _on_word(word, method, explainer)
-    return result
+    return result | _word_measures(word, method, explainer)
 
 
 def _control_measures(picture: np.ndarray, label: str, explainer: Explainer,
                       shape: tuple[int, ...]) -> dict[str, Measures]:
     """Measures of maps that do not depend on the network, in the resolution of a method."""
-    recipe = explainer.model.config.recipe
-    maps = {"random": np.random.default_rng(1).random(shape),
-            "amplitude": pooled(amplitude(picture, recipe), shape)}
-    return {name: faithfulness_measures(picture, enlarge(heat[None], picture.shape[:2])[0],
-                                        explainer.p_label(label), 0)
-            for name, heat in maps.items()}
+    p_label, size = explainer.p_label(label), picture.shape[:2]
+    loudness = pooled(amplitude(picture, explainer.model.config.recipe), shape)
+    return {"random": random_measures(picture, shape, p_label),
+            "amplitude": faithfulness_measures(picture, enlarge(loudness[None], size)[0], p_label,
+                                               rng_of(picture, "loudness"))}
 
 
 def _noise_word_noise(recording: Recording, recipe: Recipe) -> Word | None:
     """Picture of a recording between noise; None unless it is a short word."""
-    rng = np.random.default_rng(0)
     try:
         samples = recording.read(recipe.sample_rate)
+        rng = rng_of(samples, "noise and place of the word")
         noise = coloured_noise(2 * recipe.window_samples, 1, rng)
         return localisation.noise_word_noise(localisation.trim(samples, recipe.sample_rate),
                                              noise, recipe, rng)
@@ -197,15 +222,15 @@ def _noise_word_noise(recording: Recording, recipe: Recipe) -> Word | None:
         return None
 
 
-def _on_word(word: Word | None, method: Method, explainer: Explainer) -> float:
-    """Fraction of the map that lies on the word; NaN without a word."""
+def _word_measures(word: Word | None, method: Method, explainer: Explainer) -> Measures:
+    """Where the map of a word between noise lies; NaN without a word."""
     if word is None:
-        return float("nan")
+        return dict.fromkeys(localisation.MEASURES, np.nan)
     picture, start, end = word
     logits, _ = explainer.model.run(picture[None])
     label = _label(explainer.model, logits[0, 0] - logits[0, 1])
     heat = enlarge(explainer.maps(picture[None], [label], method), picture.shape[:2])[0]
-    return localisation.fraction_on(heat, start, end)
+    return localisation.word_measures(picture, heat, explainer.model.config.recipe, start, end)
 
 
 def _by_corpus(rows: Sequence[_Row],
@@ -220,35 +245,53 @@ def _by_corpus(rows: Sequence[_Row],
 def _means(rows: Sequence[_Row], method: str) -> dict[str, Any]:
     """Means of one method's measures, with intervals over speakers."""
     speakers = [row["utterance"].voice for row in rows]
-    result: dict[str, Any] = {"n": len(rows), "n_speakers": len(set(speakers))}
-    for name in rows[0]["measures"][method]:
-        result[name] = mean_over_speakers([row["measures"][method][name] for row in rows],
-                                          speakers)
-    return result
+    measures = [row["measures"][method] for row in rows]
+    n_words = int(np.isfinite([own["on_word"] for own in measures]).sum())
+    return {"n": len(rows), "n_speakers": len(set(speakers)), "n_words": n_words,
+            **{name: mean_over_speakers([own[name] for own in measures], speakers,
+                                        unit=name in FRACTIONS) for name in measures[0]}}
 
 
 def _sanity(rows: Sequence[_Row], model: str | os.PathLike, methods: Sequence[Method],
-            quiet: bool) -> dict[str, dict[str, Any]]:
-    """Rank correlations with randomised networks, by method and stage."""
+            jobs: int | None, quiet: bool) -> dict[str, Any]:
+    """Rank correlations with randomised networks, with intervals over speakers."""
     rows = rows[:: -(-len(rows) // SANITY_PICTURES)]
-    pictures = np.stack([row["picture"] for row in rows])
-    labels = [row["label"] for row in rows]
+    correlations: list[_Correlations] = list(progress(
+        ordered_map(functools.partial(_randomiser, str(model), tuple(methods)), rows, jobs),
+        len(rows), desc="sanity", unit="picture", quiet=quiet))
     speakers = [row["utterance"].voice for row in rows]
-    picture_model = PictureModel(model)
-    network = Explainer(picture_model).network
-    results = {}
-    for method in progress(methods, len(methods), desc="sanity", unit="method", quiet=quiet):
-        def maps_of(network: "Network", method: Method = method) -> np.ndarray:
-            return Explainer(picture_model, network).maps(pictures, labels, method)
+    stages = list(dict(sanity.cascading()))
+    return {**{key: {str(method): {
+        stage: mean_over_speakers([own[key][str(method)][stage] for own in correlations], speakers)
+        for stage in stages} for method in methods} for key in SANITY},
+        "sanity_pictures": {"n": len(rows), "n_speakers": len(set(speakers))}}
 
-        # Occlusion takes a hundred times as long as the rest.
-        seeds = SANITY_SEEDS if method.name in CAMS else SANITY_SEEDS[:1]
-        cascades = [sanity.cascade(network, maps_of, pictures.shape[1:3], seed)
-                    for seed in seeds]
-        results[str(method)] = {
-            stage: mean_over_speakers(np.mean([c[stage] for c in cascades], axis=0), speakers)
-            for stage in cascades[0]}
-    return results
+
+def _randomiser(model: str, methods: Sequence[Method]) -> Callable[[_Row], _Correlations]:
+    return functools.partial(_correlations, explainer=Explainer(PictureModel(model)),
+                             methods=methods)
+
+
+def _correlations(row: _Row, *, explainer: Explainer, methods: Sequence[Method]) -> _Correlations:
+    """Rank correlations of a picture's maps with those of networks randomised for it alone."""
+    picture, model, network = row["picture"], explainer.model, explainer.network
+
+    def maps_of(network: "Network") -> dict[str, np.ndarray]:
+        own = Explainer(model, network)
+        return {str(method): enlarge(own.maps(picture[None], [row["label"]], method),
+                                     picture.shape[:2])[0] for method in methods}
+
+    original = maps_of(network)
+    random = sanity.untrained(model.config.architecture,
+                              int(rng_of(picture, "weights").integers(2**32)))
+    result: _Correlations = {}
+    for key, (ways, _) in SANITY.items():
+        result[key] = {str(method): {} for method in methods}
+        for stage, stages in ways():
+            maps = maps_of(sanity.randomised(network, stages, random))
+            for name, heat in maps.items():
+                result[key][name][stage] = sanity.rank_correlation(original[name], heat)
+    return result
 
 
 def _speeds(rows: Sequence[_Row], model: str | os.PathLike,
@@ -257,11 +300,11 @@ def _speeds(rows: Sequence[_Row], model: str | os.PathLike,
     explainer, speeds = Explainer(PictureModel(model)), {}
     for method in methods:
         durations_ms = []
-        for row in rows[:TIMED]:
+        for row in (rows[0], *rows[:TIMED]):  # the first loads what the method needs
             start = time.perf_counter()
             explainer.maps(row["picture"][None], [row["label"]], method)
             durations_ms.append(1000 * (time.perf_counter() - start))
-        speeds[str(method)] = float(np.median(durations_ms))
+        speeds[str(method)] = float(np.median(durations_ms[1:]))
     return speeds
 
 
@@ -269,12 +312,16 @@ def _markdown(results: Mapping[str, Any]) -> str:
     lines = []
     for corpus, methods in results["corpora"].items():
         lines += _corpus_tables(corpus, methods)
-    stages = list(next(iter(results["sanity"].values())))
-    lines += ["## Rank correlation with the maps of networks randomised from the head down to",
-              "", *markdown_table(["method", *stages, "ms per picture"], [
-                  [name, *(interval(by_stage[stage]) for stage in stages),
-                   f"{results['ms'][name]:.0f}"]
-                  for name, by_stage in results["sanity"].items()]), ""]
+    n = results["sanity_pictures"]
+    for key, (_, title) in SANITY.items():
+        stages = list(dict(sanity.cascading()))
+        lines += [f"## Rank correlation with the maps of networks randomised {title}", "",
+                  f"{n['n']} pictures of {n['n_speakers']} speakers.", "",
+                  *markdown_table(["method", *stages], [
+                      [name, *(interval(by_stage[stage]) for stage in stages)]
+                      for name, by_stage in results[key].items()]), ""]
+    lines += ["## Speed", "", *markdown_table(["method", "ms per picture"], [
+        [name, f"{ms:.0f}"] for name, ms in results["ms"].items()]), ""]
     return "\n".join(lines)
 
 
@@ -290,11 +337,24 @@ def _corpus_tables(corpus: str, methods: Mapping[str, Mapping[str, Any]]) -> lis
                         for rest in ("", *(f", less {c}" for c in CONTROLS)))]
     lines += [*markdown_table(head, [_cells(name, means, ("road_linear", "road_mean"))
                                      for name, means in methods.items()]), ""]
-    head = ["method", "rank correlation after a shift of 30 ms", "fraction on the word"]
-    lines += [*markdown_table(head, [
-        [name, interval(means["stability"]), interval(means["on_word"])]
-        for name, means in methods.items()]), ""]
-    return lines
+    lines += [*markdown_table(["method", "rank correlation after a shift of 30 ms"], [
+        [name, interval(means["stability"])] for name, means in methods.items()]), ""]
+    return lines + (_word_table(methods) if first["n_words"] else [])
+
+
+def _word_table(methods: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Markdown lines of how much lies on the word, by the map and without it."""
+    first = next(iter(methods.values()))
+    head = ["method", "fraction on the word", "less chance", "less the loudest quarter's",
+            "strongest quarter on the word", "less the loudest quarter's"]
+    keys = ("on_word", "on_word-random", "on_word-amplitude", "strongest_on_word",
+            "strongest_on_word-amplitude")
+    return [f"{first['n_words']} words between noise: they cover "
+            f"{interval(first['word_width'])} of the width, which is chance, and "
+            f"{interval(first['loudest_on_word'])} of the loudest quarter of the pixels lies on "
+            "them.", "", *markdown_table(head, [
+                [name, *(interval(means[key]) for key in keys)]
+                for name, means in methods.items()]), ""]
 
 
 def _cells(name: str, means: Mapping[str, Any], measures: Sequence[str]) -> list[str]:

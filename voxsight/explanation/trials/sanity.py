@@ -1,32 +1,31 @@
-"""Does a map depend on what it claims to explain: the network's weights and the sound's place?"""
+"""Does a map depend on what it claims to explain: the network's weights and the sound's place?
+
+Weights are randomised from the head down (cascading) and one stage at a time (independent), as by
+Adebayo et al., "Sanity Checks for Saliency Maps", 2018.
+"""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from voxsight.explanation.maps import enlarge
 from voxsight.pictures import cepstra, jpeg
 from voxsight.pictures.recipe import Recipe
 
 if TYPE_CHECKING:
     from voxsight.network.architecture import Network
+    from voxsight.network.folder import Architecture
 
 SHIFT_FRAMES = 2
 
 
-def randomised(network: "Network", stages: Sequence[str], seed: int) -> "Network":
-    """Copy of a network with some stages as they are before training.
-
-    The batch normalisation after the first convolution belongs to ``conv1``.
+def untrained(architecture: "Architecture", seed: int) -> "Network":
+    """A network as it is before training, by torchvision's own initialisation.
 
     Parameters
     ----------
-    network : Network
-        The network, which is not changed.
-    stages : sequence of str
-        Names among `voxsight.network.architecture.STAGES`.
+    architecture : Architecture
     seed : int
         Of the random weights.
 
@@ -36,53 +35,60 @@ def randomised(network: "Network", stages: Sequence[str], seed: int) -> "Network
     """
     import torch
 
-    result = copy.deepcopy(network)
-    with torch.random.fork_rng():
+    from voxsight.network.architecture import Network
+
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        for stage in stages:
-            modules = list(getattr(result.resnet, stage).modules())
-            if stage == "conv1":
-                modules.insert(0, result.resnet.bn1)
-            for module in modules:
-                if hasattr(module, "reset_parameters"):
-                    module.reset_parameters()
-    return result.eval()
+        return Network(architecture).eval()
 
 
-def cascade(network: "Network", maps_of: Callable[["Network"], np.ndarray],
-            size: tuple[int, int], seed: int = 0) -> dict[str, np.ndarray]:
-    """Rank correlation of maps with those of more and more randomised networks.
+def randomised(network: "Network", stages: Sequence[str], random: "Network") -> "Network":
+    """Copy of a network some stages of which come from an untrained one.
 
-    From the head down to the first convolution, each stage that was randomised stays so
-    (Adebayo et al., "Sanity Checks for Saliency Maps", 2018).
+    The batch normalisation after the first convolution belongs to ``conv1``.
 
     Parameters
     ----------
     network : Network
-        The trained network.
-    maps_of : callable
-        From a network to maps [shape=(n, h, w)].
-    size : (int, int)
-        Height and width of the pictures, to which maps are enlarged first.
-    seed : int
-        Of the random weights.
+        The network, which is not changed.
+    stages : sequence of str
+        Names among `voxsight.network.architecture.STAGES`.
+    random : Network
+        As `untrained` returns it.
 
     Returns
     -------
-    dict of str to np.ndarray [shape=(n,)]
-        Per stage, in the order in which they are randomised; NaN for a constant map.
+    Network
+    """
+    result = copy.deepcopy(network)
+    for stage in stages:
+        for name in (stage, "bn1") if stage == "conv1" else (stage,):
+            getattr(result.resnet, name).load_state_dict(
+                getattr(random.resnet, name).state_dict())
+    return result
+
+
+def cascading() -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Stages to randomise: from the head down, each that was randomised stays so.
+
+    Yields
+    ------
+    stage : str
+        The stage that is added.
+    stages : tuple of str
+        All that are random.
     """
     from voxsight.network.architecture import STAGES
 
-    original = enlarge(maps_of(network), size)
-    correlations: dict[str, np.ndarray] = {}
-    stages: list[str] = []
-    for stage in reversed(STAGES):
-        stages.append(stage)
-        heat = enlarge(maps_of(randomised(network, stages, seed)), size)
-        correlations[stage] = np.array([rank_correlation(one, other)
-                                        for one, other in zip(original, heat)])
-    return correlations
+    order = STAGES[::-1]
+    for i, stage in enumerate(order, start=1):
+        yield stage, order[:i]
+
+
+def independent() -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Stages to randomise: one alone, while the others stay trained; as `cascading`."""
+    for stage, _ in cascading():
+        yield stage, (stage,)
 
 
 def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
