@@ -66,4 +66,8 @@ def test_no_recording_is_opened_twice(what, opened, gendered_folder, tiny_model)
     corpus = gendered_folder(speakers=speakers)
     name, *args = (str(arg).format(corpus=corpus, tiny=tiny_model[0]) for arg in COMMANDS[what])
     counts = {path: n for path, n in opened(name, *args).items() if path.startswith(str(corpus))}
-    assert len(counts) == 2 * speakers and set(counts.values()) == {1}, counts
+    # A comparison also looks at the beginning of each file, to know copies of it, and times
+    # answers from the files of those who are tested.
+    most, timed = (2, 4) if what == "comparison" else (1, 0)
+    assert len(counts) == 2 * speakers, counts
+    assert sum(n > most for n in counts.values()) == timed, counts

@@ -9,11 +9,13 @@ import pytest
 from conftest import MY_WAVS, ROOT
 from PIL import Image
 
+from voxsight.corpora.splits import fingerprints
 from voxsight.errors import UsageError
 from voxsight.evaluation.grouping import check_groups, leak_report
 from voxsight.evaluation.labelled import LabelledPrediction
 from voxsight.metrics import groups
 from voxsight.metrics.groups import band
+from voxsight.network.folder import ModelFolder
 
 
 @pytest.fixture(scope="session")
@@ -103,6 +105,30 @@ def test_stored_answers_give_the_same_figures(evaluated, script, tmp_path):
         "sex", "speaker"}
 
 
+def test_stored_answers_of_another_model_are_refused(evaluated, script, tiny_model):
+    _, out = evaluated
+    done = script("evaluate_model", tiny_model[0], out / "predictions.csv")
+    assert done.returncode == 2 and "found answers of another model" in done.stderr
+
+
+def test_copies_of_earlier_mistakes_go_and_nothing_else(script, tmp_path):
+    shutil.copy(MY_WAVS / "slt_fox.wav", tmp_path / "x.wav")
+    mistakes = tmp_path / "out/mistakes"
+    (mistakes / "male").mkdir(parents=True)
+    for speaker, data in (("a", tmp_path / "c.csv"), ("b", tmp_path / "c.csv"),
+                          ("b", tmp_path / "stored.csv")):
+        (tmp_path / "c.csv").write_text(f"path,speaker,gender,corpus\nx.wav,{speaker},male,c\n")
+        (mistakes / "male/mine.wav").touch()
+        done = script("evaluate_model", ROOT / "models/default", data, "--out", tmp_path / "out")
+        assert done.returncode == 0, done.stderr
+        shutil.copy(tmp_path / "out/predictions.csv", tmp_path / "stored.csv")
+        assert {path.name for path in (mistakes / "male").iterdir()} == {
+            "mine.wav", f"c_{speaker}_x.wav", f"c_{speaker}_x.png"}
+    (mistakes / "written.txt").write_text("../../x\n")  # leads out of the folder
+    script("evaluate_model", ROOT / "models/default", tmp_path / "c.csv", "--out", tmp_path / "out")
+    assert (tmp_path / "x.wav").exists()
+
+
 def test_each_mistake_has_a_copy_of_its_own(script, tmp_path, monkeypatch):
     """Recordings of one speaker and one name, in folders whose names a joined path confuses."""
     monkeypatch.chdir(tmp_path)
@@ -143,6 +169,52 @@ def test_pictures_give_the_answers_of_their_recordings(script, gendered_folder, 
     assert sorted(pictures.values()) == sorted(recordings.values())
 
 
+@pytest.mark.slow
+def test_a_split_assesses_whom_the_same_split_did_not_train(script, gendered_folder, tmp_path):
+    corpus = gendered_folder()
+    unlabelled = sorted(corpus.rglob("*.wav"))[:2]
+    (tmp_path / "u.csv").write_text("path,speaker\n" + "".join(f"{p},x\n" for p in unlabelled))
+    dataset, model = tmp_path / "d", tmp_path / "model"
+    for source, kind in ((tmp_path / "u.csv", "unlabelled"), (corpus, "folder")):
+        done = script("preprocess_wavs", source, "--corpus", kind, "--out", dataset, "--maps",
+                      tmp_path / "m", "--augment", "1")
+        assert done.returncode == 0, done.stderr
+    with open(dataset / "manifest.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for path in unlabelled:  # were converted without their label, and are found again with it
+        assert {row["gender"] for row in rows if row["source"] == str(path)} == {"female"}
+    done = script("train_model", dataset, "--out", model, "--arch", "resnet18", "--weights", "none",
+                  "--head-epochs", "0", "--epochs", "1", "--size", "32x32", "--valid", "0.25")
+    assert done.returncode == 0, done.stderr
+    done = script("evaluate_model", model, dataset, "--valid", "0.25", "--split", "speaker",
+                  "--json", "--out", tmp_path / "out")
+    metrics = json.loads(done.stdout)
+    assert metrics["speakers"] == "speakers shared with training 0 of 2" and metrics["n"] == 4
+
+
+def test_only_labelled_recordings_as_they_are_are_assessed(script, tiny_model, tmp_path):
+    """Two labelled and one unlabelled recording, each with an altered copy."""
+    dataset = tmp_path / "d"
+    rows = [("slt_fox", "female"), ("kal_count", "male"), ("slt_three", "unlabelled")]
+    dataset.mkdir()
+    lines = ["image,source,start_s,end_s,speaker,gender,corpus,age,accent,text,augmentation"]
+    for name, gender in rows:
+        for kind in ("", "noise"):
+            Image.fromarray(np.full((64, 64, 3), len(lines) * 9, np.uint8)).save(
+                dataset / f"{len(lines)}.jpg")
+            lines.append(f"{len(lines)}.jpg,{MY_WAVS / name}.wav,0,1,{name},{gender},c,,,,{kind}")
+    (dataset / "manifest.csv").write_text("\n".join(lines) + "\n")
+    recipe = dataclasses.asdict(ModelFolder(tiny_model[0]).config.recipe)
+    (dataset / "recipe.json").write_text(json.dumps({"recipe": recipe}))
+    done = script("evaluate_model", tiny_model[0], dataset, "--json", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads(done.stdout)
+    assert (metrics["n"], metrics["n_speakers"], metrics["left_out"]) == (2, 2, 4)
+    assert [row["gender"] for row in rows_of(tmp_path / "out/predictions.csv")] == [
+        "female", "male"]
+    assert "4 pictures were left out" in (tmp_path / "out/card.md").read_text()
+
+
 def test_leaks_are_reported(tiny_model):
     from dataclasses import replace
 
@@ -154,6 +226,27 @@ def test_leaks_are_reported(tiny_model):
     config = replace(config, training={"speakers_trained_on": ["c:2", "c:3"]})
     assert leak_report(answers, config).startswith(
         "speakers shared with training 1 of 2: does not tell")
+
+
+def test_voices_under_another_name_are_not_called_new(tiny_model, tmp_path):
+    """They are known by their recordings; by a name alone it cannot be told."""
+    trained = [tmp_path / f"{i}.wav" for i in range(3)]
+    for number, path in enumerate(trained):
+        path.write_bytes(bytes([number]) * 100_000)
+    copy = tmp_path / "copy.wav"
+    shutil.copy(trained[1], copy)
+    config = dataclasses.replace(ModelFolder(tiny_model[0]).config, training={
+        "speakers_trained_on": ["c:female/anna", "c:male/bob"],
+        "recordings_trained_on": fingerprints(map(str, trained))})
+    assert leak_report([LabelledPrediction(str(copy), "d:x", "female"),
+                        LabelledPrediction("gone.wav", "d:y", "male")], config).startswith(
+        "speakers shared with training 1 of 2: does not tell")
+    said = leak_report([LabelledPrediction("gone.wav", "d:Anna", "female"),
+                        LabelledPrediction("gone2.wav", "d:z", "male")], config)
+    assert said.startswith("speakers shared with training unknown, 0 to 1 of 2: 1 have names "
+                           "that were trained on in a corpus of another name (c)")
+    assert leak_report([LabelledPrediction("gone.wav", "c:carl", "male")], config) == (
+        "speakers shared with training 0 of 1")
 
 
 def test_bands_and_groups():

@@ -7,12 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from voxsight.evaluation.audiomnist import (
-    CELLS,
-    audiomnist_markdown,
-    make_audiomnist_table,
-    write_page,
-)
+from voxsight.evaluation.audiomnist import CELLS, Dataset, make_audiomnist_table
+from voxsight.evaluation.audiomnist_page import audiomnist_markdown, write_page
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("audiomnist")]  # one table for all
 FEMALES = {12, 26, 28, 36, 43, 47, 52, 56, 57, 58, 59, 60}
@@ -81,6 +77,19 @@ def test_table_of_all_cells(made):
 def test_what_is_done_is_not_redone(pictures, made, trained_before):
     again = make_audiomnist_table(pictures, trained_before, **OPTIONS)
     assert json.dumps(again) == json.dumps(made[0])  # where a figure may be no number
+
+
+def test_a_training_is_known_by_what_its_pictures_show_and_whom(pictures, tmp_path):
+    def digest(folder):
+        return Dataset.read(folder / "mfc_dataset").digest
+
+    before = digest(shutil.copytree(pictures, tmp_path / "copy"))
+    assert before == digest(pictures)
+    shutil.copy(tmp_path / "copy/mfc_dataset/male_1.jpg", tmp_path / "copy/mfc_dataset/male_0.jpg")
+    changed = digest(tmp_path / "copy")
+    place = tmp_path / "copy/maps/male.json"
+    place.write_text(place.read_text().replace("/01/3_01_", "/31/3_31_"))
+    assert len({before, changed, digest(tmp_path / "copy")}) == 3
 
 
 def test_rows_of_other_commands_stay(pictures, trained_before):

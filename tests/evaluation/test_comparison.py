@@ -1,12 +1,20 @@
 import csv
 import json
+import re
 import shutil
+from pathlib import Path
 
+import numpy as np
 import pytest
-from conftest import make_gendered_folder
+import soundfile
+import soxr
+from conftest import MY_WAVS, make_gendered_folder
 
-from voxsight.classifiers import find
+from voxsight.base import checksums
+from voxsight.classifiers import Options, find
 from voxsight.evaluation.labelled import stored_predictions
+from voxsight.features.acoustic import VERSION
+from voxsight.network.folder import ModelFolder
 
 pytestmark = pytest.mark.slow
 FAST = "majority,f0,logistic,xgboost"
@@ -58,6 +66,10 @@ def test_the_board_and_all_that_goes_with_it(compare, gendered_folder, tmp_path)
         assert (out / name).stat().st_size > 5_000
     assert not (out / "f0" / "learning_curve.png").exists()
     assert list((tmp_path / "runs" / "out" / "mlp").glob("events*"))
+    lines = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")]
+    for head, *cells in zip(lines[0], *lines[2:]):  # no figure without its interval
+        if any(name in head for name in ("UAR", "AUC", "accuracy", "answer rate")):
+            assert all(re.fullmatch(r"0?1?\.\d+ \(.+ to .+\)|-", cell) for cell in cells), head
 
 
 def test_a_saved_classifier_serves_like_the_shipped_model(compare, script, corpus, tmp_path):
@@ -85,8 +97,8 @@ def test_a_saved_classifier_serves_like_the_shipped_model(compare, script, corpu
 
 def test_calibration_is_fitted_on_the_validation_side_alone(corpus, features, tmp_path):
     from voxsight.corpora.reading import read_sources
-    from voxsight.evaluation.comparison import compare as run
-    from voxsight.evaluation.comparison import make_plan
+    from voxsight.evaluation.comparison.measurement import compare as run
+    from voxsight.evaluation.comparison.plan import make_plan
     from voxsight.metrics.calibration import fit_calibration
     from voxsight.network.folder import ModelFolder
 
@@ -100,7 +112,8 @@ def test_calibration_is_fitted_on_the_validation_side_alone(corpus, features, tm
     folder = tmp_path / "out/logistic/model"
     stored, model = ModelFolder(folder).config.calibration, find("logistic").load(folder)
     found = {side: fit_calibration(model.log_odds([plan.features[i][model.inputs] for i in items]),
-                                   [i.utterance.gender == "female" for i in items])
+                                   [i.utterance.gender == "female" for i in items],
+                                   [i.speaker for i in items])
              for side, items in plan.sides.items()}
     assert stored == found["valid"] and stored not in (found["train"], found["test"])
 
@@ -126,6 +139,99 @@ def test_a_split_over_windows_says_that_it_shares_speakers(compare, corpus):
     assert done.returncode == 2 and "it looks at whole recordings" in done.stderr
 
 
+def test_another_split_into_the_same_folder_trains_on_no_test_speaker(compare, corpus, tmp_path,
+                                                                     monkeypatch):
+    monkeypatch.setattr(find("resnet34"), "epochs", 1)
+    tested = []
+    for seed in ("42", "7"):
+        done = compare(corpus, "--only", "resnet34", "--json", "--seed", seed)
+        assert done.returncode == 0, done.stderr
+        row, = json.loads(done.stdout)
+        training = ModelFolder(tmp_path / "out/resnet34/model").config.training
+        tested.append({p.speaker for p in stored_predictions(
+            tmp_path / "out/resnet34/predictions.csv")})
+        assert not tested[-1] & set(training["speakers_trained_on"])
+        n_speakers = len(tested[-1]) + len(training["speakers_trained_on"])
+        assert row["shared_speakers"] == f"speakers shared 0 of {n_speakers}"
+    assert tested[0] != tested[1]
+
+
+def test_the_same_recordings_under_another_name_are_not_called_new(compare, corpus, tmp_path):
+    """A copy of the training corpus to test on, and one to split together with it."""
+    shutil.copytree(corpus, tmp_path / "copy")
+    done = compare(corpus, "--test", f"folder:{tmp_path / 'copy'}", "--only", "majority")
+    assert "Speakers shared 6 of 14 " in done.stdout  # two of eight validate
+    assert "do not tell how a classifier does on new voices" in done.stdout
+    done = compare(corpus, f"folder:{tmp_path / 'copy'}", "--only", "majority")
+    assert "Speakers shared 0 of" not in done.stdout
+
+
+def test_pictures_do_not_depend_on_the_current_folder(corpus, tmp_path, monkeypatch):
+    from voxsight.corpora.reading import read_sources
+
+    made = []
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        classifier = find("resnet34")(Options(work=str(tmp_path / f"work {name}"), augment=1.0,
+                                              jobs=1))
+        voices = read_sources([f"folder:{corpus}"])
+        sides = classifier._pictures(voices[:6], voices[6:])
+        assert [{p.source for p in side} for side in sides] == [
+            {u.path for u in voices[:6]}, {u.path for u in voices[6:]}]
+        assert not any(p.augmentation for p in sides[1])
+        made.append([Path(p.path).read_bytes() for side in sides for p in side])
+    assert made[0] == made[1]
+
+
+def test_a_woman_after_three_seconds_of_quiet_is_the_woman_still(compare, script, corpus,
+                                                                 tmp_path):
+    """Of every kind of input that is not a picture; noise of the pause is never described."""
+    names = "f0,logistic,xgboost,gmm,cnn2d,fnn-resemblyzer"
+    compare(corpus, "--only", names)
+    quiet = 1e-4 * np.random.default_rng(0).normal(size=3 * 16_000)
+    paths = []
+    for name in ("slt_fox", "kal_count"):
+        samples = soxr.resample(*soundfile.read(MY_WAVS / f"{name}.wav"), 16_000)
+        for sound in (samples, np.concatenate([quiet, samples]), quiet):
+            paths.append(tmp_path / f"{len(paths)}.wav")
+            soundfile.write(paths[-1], sound, 16_000, subtype="FLOAT")
+    for name in names.split(","):
+        done = script("deploy_model", *paths, "--model", tmp_path / "out" / name / "model",
+                      "--json", "--jobs", "1", "--min-confidence", "0")
+        rows = json.loads(done.stdout)
+        assert [row["label"] for row in rows] == [
+            *["female"] * 2, "no_speech", *["male"] * 2, "no_speech"], name
+        for plain, late in (rows[:2], rows[3:5]):  # an encoder hears half a second around speech
+            near = 0.2 if name.startswith("fnn") else 0.1
+            assert late["p_female"] == pytest.approx(plain["p_female"], abs=near), name
+
+
+def test_a_model_of_other_features_is_refused_with_the_remedy(compare, script, corpus, tmp_path):
+    compare(corpus, "--only", "logistic")
+    place = tmp_path / "out/logistic/model/config.json"
+    config = checksums.read_checksummed_json(place)
+    files = [path.name for path in place.parent.iterdir() if path != place]
+    assert config["features"].pop("version") == VERSION
+    checksums.write_checksummed_json(place, {
+        key: value for key, value in config.items() if key != "checksums"}, files)
+    done = script("deploy_model", corpus, "--model", place.parent)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert f"found features of version 2, expected version {VERSION}" in done.stderr
+    assert "compare_classifiers.py --only logistic" in done.stderr
+
+
+def test_times_are_from_the_file_however_much_was_computed_before(compare, corpus, tmp_path):
+    boards = [compare(corpus, "--only", "logistic,fnn-resemblyzer", "--json") for _ in range(2)]
+    for row in (row for done in boards for row in json.loads(done.stdout)):
+        assert row["timed_recordings"] == 4
+        assert row["ms_per_recording"] > 3  # decoding and finding speech alone take longer
+        assert row["inputs_s"] >= 10 * row["ms_per_recording"] / 1000  # train or validate
+        assert row["train_s"] == pytest.approx(row["fit_s"] + row["inputs_s"])
+    board = (tmp_path / "out/leaderboard.md").read_text()
+    assert "ms from file to answer" in board and "training s, from files" in board
+
+
 def test_recordings_that_all_get_wrong_are_listed(compare, corpus, tmp_path):
     other = tmp_path / "other" / "male" / "m9"
     other.mkdir(parents=True)
@@ -141,6 +247,10 @@ def test_recordings_that_all_get_wrong_are_listed(compare, corpus, tmp_path):
     assert [row["speaker"] for row in wrong] == ["other:male/m9"]
     copies = tmp_path / "out/f0/mistakes/test/male"
     assert [path.name for path in copies.iterdir()] == ["other_male_m9_slt_fox.wav"]
+    (copies / "mine.txt").touch()
+    other.rename(other.parent / "m8")
+    compare(corpus, "--only", "f0", "--test", f"folder:{tmp_path / 'other'}")
+    assert {path.name for path in copies.iterdir()} == {"mine.txt", "other_male_m8_slt_fox.wav"}
 
 
 def test_what_cannot_be_had_is_left_out_and_named(compare, corpus):

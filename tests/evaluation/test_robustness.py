@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import resource
@@ -8,10 +9,12 @@ import pytest
 import soundfile
 from conftest import MY_WAVS
 
+from voxsight.base.tables import interval
 from voxsight.corpora.utterance import Utterance
 from voxsight.evaluation import robustness
 from voxsight.evaluation.conditions import CONDITIONS, EQUIVALENT, UNUSUAL, under_condition
 from voxsight.evaluation.conversations import build_conversation
+from voxsight.evaluation.labelled import LabelledPrediction
 from voxsight.metrics.segments import Stretch, timeline_figures
 from voxsight.sound.pitch import median_f0
 from voxsight.sound.recording import Recording
@@ -45,7 +48,7 @@ def test_equivalent_conditions_keep_what_is_heard(condition, spoken, rng):
     reference = Recording(MY_WAVS / "slt_fox.wav").read(16_000, remove_dc=False)
     assert len(heard) >= len(reference) - 10
     spectra = [np.abs(np.fft.rfft(x, 2**18))[: 2**16] for x in (heard, reference)]  # to 4 kHz
-    assert np.corrcoef(*spectra)[0, 1] > (0.8 if "clipped" in condition else 0.98)
+    assert np.corrcoef(*spectra)[0, 1] > 0.98
 
 
 def channels_of(recording):
@@ -89,6 +92,34 @@ def test_unusual_voices(spoken, rng):
     assert sung_f0 == pytest.approx(spoken_f0, rel=0.12)
 
 
+def test_figures_give_every_speaker_the_same_weight():
+    """One of two speakers is refused in three recordings of three, the other in none of one."""
+    speech = [LabelledPrediction(f"{i}.wav", speaker, "female", "x", label="female", p_female=0.9)
+              for i, speaker in enumerate("aaab")]
+    silent = [dataclasses.replace(one, label="no_speech", p_female=0.7) if one.speaker == "a"
+              else one for one in speech]
+    found = robustness.robustness_figures({"as recorded": speech, "telephone": silent})
+    for name in ("refused", "near"):
+        assert found["telephone"][name]["value"] == 0.5
+        assert found["telephone"][name]["low"] < 0.5 < found["telephone"][name]["high"]
+    table = robustness.robustness_table(found)
+    assert "| telephone | similar: telephone | - | - |" in table
+    figure = interval(found["telephone"]["refused"])
+    assert figure.startswith("0.500 (") and f"| {figure} | {figure} |" in table
+
+
+def test_mean_uar_has_the_interval_of_independent_corpora(rng):
+    rows = [LabelledPrediction(f"{i}.wav", f"{corpus}:{i}", "female" if i % 2 else "male", corpus,
+                               p_female=rng.random(), label="male")
+            for corpus in "xy" for i in range(40)]
+    row = robustness.robustness_figures({"as recorded": rows})["as recorded"]
+    x, y, mean = row["uar"]["x"], row["uar"]["y"], row["mean_uar"]
+    assert mean["value"] == pytest.approx((x["value"] + y["value"]) / 2)
+    below = np.hypot(x["value"] - x["low"], y["value"] - y["low"]) / 2
+    assert mean["low"] == pytest.approx(mean["value"] - below)
+    assert mean["low"] < mean["value"] < mean["high"]
+
+
 @pytest.mark.slow
 def test_command_measures_every_condition(script, voices, noise, tmp_path):
     done = script("measure_robustness", "models/default", f"csv:{voices}", "--noise", noise,
@@ -97,7 +128,8 @@ def test_command_measures_every_condition(script, voices, noise, tmp_path):
     found = json.loads(done.stdout)
     assert list(found) == ["as recorded", *CONDITIONS]
     assert found["as recorded"]["figures"]["n"] == 4
-    assert found["as recorded"]["near"] == 1.0 and found["48 kHz"]["near"] == 1.0
+    assert found["as recorded"]["near"]["value"] == found["48 kHz"]["near"]["value"] == 1.0
+    assert found["as recorded"]["trained_on"] is None and found["48 kHz"]["trained_on"] == "no"
     text = (tmp_path / "out" / "robustness.md").read_text()
     assert "voxsight robustness" in text and text.count("\n| ") == 3 + len(CONDITIONS)
     stored = json.loads((tmp_path / "out" / "robustness.json").read_text())
@@ -119,7 +151,7 @@ def test_one_label_and_an_unreadable_recording(script, tmp_path):
                   tmp_path / "out", "--conditions", "8 kHz,telephone", "--quiet")
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "broken.wav: found no sound" in done.stderr
-    assert "| 8 kHz | - | - |" in done.stdout
+    assert "| 8 kHz | similar: telephone | - | - |" in done.stdout
     assert "Mean UAR over the degraded: -" in done.stdout
 
 
@@ -137,12 +169,39 @@ def test_comparison_by_hand():
             {"start_s": 7.0, "end_s": 8.0, "label": "female"},
             {"start_s": 9.5, "end_s": 10.0, "label": "male"}]
     found = timeline_figures(said, truth)
-    assert found["label_accuracy"] == pytest.approx(4 / 5)
-    assert found["uncertain"] == pytest.approx(1 / 6)
-    assert found["missed"] == pytest.approx(2 / 8)
-    assert found["female_share"] == pytest.approx(3 / 5)
-    assert found["true_female_share"] == pytest.approx(3 / 6)
+    values = {name: figure["value"] for name, figure in found.items() if isinstance(figure, dict)}
+    # The man is taken for a woman for one of his three seconds that were answered.
+    assert values == pytest.approx({
+        "label_accuracy": 4 / 5, "uncertain": 1 / 6, "missed": 2 / 8, "female_share": 3 / 5,
+        "true_female_share": 2 / 5, "share_error": 1 / 5, "detected_female_share": 3 / 6})
     assert found["noise_as_speech"] == pytest.approx(0.5 / 2, abs=0.01)
+    assert found["n_speakers"] == 2
+    for name in values:
+        assert found[name]["low"] < values[name] < found[name]["high"], name
+
+
+def test_numbers_of_two_corpora_are_two_voices(noise):
+    """Both call their speaker 1; and noise lasts ten seconds at most."""
+    utterances = [Utterance(str(MY_WAVS / "slt_fox.wav"), "1", "female", "a"),
+                  Utterance(str(MY_WAVS / "kal_count.wav"), "1", "male", "b")]
+    _, stretches = build_conversation(utterances, noise, 1.0)
+    assert {s.speaker for s in stretches if s.kind != "noise"} == {"a:1", "b:1"}
+
+
+def test_interludes_come_once_a_minute_and_last_ten_seconds(tmp_path):
+    """However long the turns are."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "noise").mkdir()
+    soundfile.write(tmp_path / "noise/long.wav", 0.1 * rng.normal(size=14 * 16_000), 16_000)
+    for seconds in (1, 12):
+        paths = [tmp_path / f"{name}{seconds}.wav" for name in "ab"]
+        for path in paths:
+            soundfile.write(path, 0.1 * rng.normal(size=seconds * 16_000), 16_000)
+        voices = [Utterance(str(path), path.stem, "female") for path in paths]
+        _, stretches = build_conversation(voices, tmp_path / "noise", 40.0, seed=1)
+        lengths = [s.end_s - s.start_s for s in stretches if s.kind == "noise"]
+        assert max(lengths) == pytest.approx(10.0, abs=0.01)
+        assert 18 <= len(lengths) <= 46
 
 
 def test_conversation_is_as_it_says(noise):
@@ -165,7 +224,7 @@ def test_command_measures_conversations(script, voices, noise, tmp_path):
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert list(found) == ["everyone, seed 0", "without kal, seed 0"]
-    assert 0 <= found["everyone, seed 0"]["label_accuracy"] <= 1
+    assert 0 <= found["everyone, seed 0"]["label_accuracy"]["value"] <= 1
     assert (tmp_path / "out" / "conversations.json").is_file()
 
 

@@ -51,6 +51,8 @@ COMMANDS = {
                           "measure a model on telephones, in noise and in rooms"),
     "conversations": Command("measure.conversations", "measure_conversations.py",
                              "measure timelines on conversations"),
+    "benchmark": Command("measure.benchmark", "benchmark_models.py",
+                         "measure models of any kind on the same recordings"),
     "export": Command("model.export", "export_model.py",
                       "export a model for ONNX, fastai or Hugging Face"),
     "serve": Command("answer.serve", "serve_web.py", "serve a web page on this machine"),

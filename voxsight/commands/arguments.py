@@ -5,10 +5,11 @@ import os
 from typing import Any
 
 from voxsight.corpora import LABELLED_KINDS
+from voxsight.explanation import CAMS, DEFAULT_LAYERS, LAYERS, METHODS
 
 SOURCE = ("a corpus CSV (path,speaker,gender and any of corpus,age,accent), or KIND:PATH or "
           f"KIND:PATH:SUBSET with KIND one of {', '.join(LABELLED_KINDS)}")
-_INPUTS = ("paths", "sources", "test", "inputs", "data", "source")  # arguments that name some
+_INPUTS = ("paths", "sources", "test", "inputs", "data", "source", "corpora")  # that name some
 
 
 def non_negative(text: str) -> float:
@@ -123,6 +124,16 @@ def add_out(parser: argparse.ArgumentParser, default: str) -> None:
                         help="folder for the results (%(default)s)")
 
 
+def add_method_flags(parser: argparse.ArgumentParser, default: str, rest: str = "") -> None:
+    """Add the flags ``--method`` and ``--layer``, which choose an attribution method."""
+    parser.add_argument("--method", choices=METHODS,
+                        help=f"method of attribution ({default}{rest})")
+    layers = ", ".join(f"{layer} for {name}" for name, layer in DEFAULT_LAYERS.items()
+                       if name in CAMS)
+    parser.add_argument("--layer", choices=LAYERS,
+                        help=f"stage of the network whose feature maps are weighted ({layers})")
+
+
 def add_scale_flags(parser: argparse.ArgumentParser, out: str) -> None:
     """Add the flags of the commands that several machines can share.
 
@@ -142,7 +153,7 @@ def add_scale_flags(parser: argparse.ArgumentParser, out: str) -> None:
 
 def add_encoder_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the commands that use a speaker encoder; see `encoder_options`."""
-    parser.add_argument("--source", metavar="NAME|FOLDER",
+    parser.add_argument("--source", metavar="NAME[@REVISION]|FOLDER",
                         help="weights of the encoders ecapa and wav2vec2")
     parser.add_argument("--layer", type=int, metavar="N",
                         help="layer of wav2vec 2.0 (default: the last)")

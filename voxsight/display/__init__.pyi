@@ -1,3 +1,5 @@
+from .benchmark import save_reliabilities as save_reliabilities
+from .benchmark import save_risk_coverage as save_risk_coverage
 from .distributions import save_boxes as save_boxes
 from .distributions import save_distributions as save_distributions
 from .figures import save_confusion_matrix as save_confusion_matrix
@@ -33,7 +35,9 @@ __all__ = [
     "save_leaderboard",
     "save_learning_curve",
     "save_projection",
+    "save_reliabilities",
     "save_reliability",
+    "save_risk_coverage",
     "save_roc",
     "save_sensitivity",
     "save_speaker_confusions",

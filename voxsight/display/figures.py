@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from voxsight.base.tables import interval
 from voxsight.display.lettering import legible, legible_lines
 from voxsight.display.saving import save
-from voxsight.metrics.bootstrap import wilson_interval
 
 PREDICTIONS = ("female", "male", "uncertain", "no_speech")  # in this order, from left to right
 _MARKERS = "osDv^P*X"  # one per corpus
@@ -52,7 +52,8 @@ def save_confusion_matrix(path: str | os.PathLike, counts: Mapping[tuple[str, st
 
 
 def save_reliability(path: str | os.PathLike, predicted: np.ndarray, observed: np.ndarray,
-                     counts: np.ndarray, ece: float) -> None:
+                     counts: np.ndarray, ece: Mapping[str, float | None],
+                     ends: tuple[np.ndarray, np.ndarray]) -> None:
     """Draw the observed fraction of females against the predicted probability.
 
     Parameters
@@ -63,19 +64,22 @@ def save_reliability(path: str | os.PathLike, predicted: np.ndarray, observed: n
         Mean probability of female, and fraction of females, in each bin.
     counts : np.ndarray [shape=(bins,), int]
         Recordings in each bin.
-    ece : float
-        Expected calibration error.
+    ece : dict
+        Expected calibration error: ``value``, ``low`` and ``high``.
+    ends : (np.ndarray, np.ndarray)
+        Of the 95 % interval of each observed fraction, over speakers.
     """
     figure = Figure(figsize=(5, 4.8), layout="constrained")
     axis = figure.subplots()
     axis.plot([0, 1], [0, 1], color="gray", linestyle=":", label="calibrated")
-    low, high = wilson_interval(observed, counts)
+    low, high = ends
     axis.errorbar(predicted, observed, yerr=(observed - low, high - observed), marker="o",
                   linestyle="", capsize=3,
-                  label=f"{len(predicted)} bins of about {int(np.median(counts))} recordings")
+                  label=f"{len(predicted)} bins of about {int(np.median(counts))} recordings,\n"
+                        "95 % intervals over speakers")
     axis.set_xlabel("predicted probability of female")
     axis.set_ylabel("observed fraction of females")
-    axis.set_title(f"expected calibration error {ece:.3f}", fontsize="medium")
+    axis.set_title(f"expected calibration error {interval(ece)}", fontsize="medium")
     axis.set_xlim(-0.02, 1.02)
     axis.set_ylim(-0.02, 1.02)
     axis.legend(loc="upper left", fontsize="small")
@@ -83,7 +87,7 @@ def save_reliability(path: str | os.PathLike, predicted: np.ndarray, observed: n
 
 
 def save_roc(path: str | os.PathLike, false_positive_rate: np.ndarray,
-             true_positive_rate: np.ndarray, auc: float) -> None:
+             true_positive_rate: np.ndarray, auc: Mapping[str, float | None]) -> None:
     """Draw the receiver operating characteristic.
 
     Parameters
@@ -92,8 +96,8 @@ def save_roc(path: str | os.PathLike, false_positive_rate: np.ndarray,
         PNG to write.
     false_positive_rate, true_positive_rate : np.ndarray [shape=(n,)]
         As `voxsight.metrics.figures.roc` returns them.
-    auc : float
-        Area under the curve.
+    auc : dict
+        Area under the curve: ``value``, ``low`` and ``high``.
     """
     figure = Figure(figsize=(4.8, 4.8), layout="constrained")
     axis = figure.subplots()
@@ -101,7 +105,7 @@ def save_roc(path: str | os.PathLike, false_positive_rate: np.ndarray,
     axis.plot(false_positive_rate, true_positive_rate, drawstyle="steps-post")
     axis.set_xlabel("males predicted as female")
     axis.set_ylabel("females predicted as female")
-    axis.set_title(f"area under the curve {auc:.4f}", fontsize="medium")
+    axis.set_title(f"area under the curve {interval(auc)}", fontsize="medium")
     save(figure, path)
 
 
@@ -119,14 +123,17 @@ def save_leaderboard(path: str | os.PathLike, rows: Sequence[Mapping[str, Any]],
     title : str
         Title of the figure.
     """
-    figure = Figure(figsize=(8, 1.6 + 0.42 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(8, 1.6 + 0.6 * len(rows)), layout="constrained")
     axis = figure.subplots()
     positions = np.arange(len(rows))
-    for number, corpus in enumerate(rows[0]["uar"]):
-        values = [row["uar"].get(corpus, {}).get("value") for row in rows]
-        axis.scatter([np.nan if value is None else value for value in values], positions, s=22,
-                     marker=_MARKERS[number % len(_MARKERS)], color=f"C{number + 1}", alpha=0.6,
-                     label=legible(corpus))
+    corpora = list(rows[0]["uar"])
+    for number, corpus in enumerate(corpora):
+        value, low, high = (np.array([row["uar"].get(corpus, {}).get(key) for row in rows], float)
+                            for key in ("value", "low", "high"))
+        below = 0.15 + 0.25 * number / len(corpora)  # of the line of all recordings
+        axis.errorbar(value, positions + below, xerr=(value - low, high - value), markersize=4,
+                      fmt=_MARKERS[number % len(_MARKERS)], color=f"C{number + 1}", alpha=0.6,
+                      elinewidth=1, label=legible(corpus))
     value, low, high = (np.array([row["figures"]["uar"][key] for row in rows], float)
                         for key in ("value", "low", "high"))
     axis.errorbar(value, positions, xerr=(value - low, high - value), color="black", fmt="|",

@@ -4,15 +4,23 @@
 prediction should not change. `SHORTENED` leaves little of it. `UNUSUAL` are ways to use a voice
 that no training corpus holds, simulated with the WORLD vocoder.
 
-Some conditions resemble the alterations of `voxsight.pictures.alteration`, which makes copies of
-recordings for training, so that figures under them are better than under a degradation that is
-new to the model. Telephone is the same function. Opus is the same codec at another bit rate.
-"12 dB louder, clipped" clips as training does, and "loudest 0.3 s" is as short as the words that
-training cuts out. Room and noise are made in another way: the room is computed from mirror images
-and the noise is recorded, where training draws both at random. The other conditions have no
-counterpart in training.
+`LIKE_TRAINING` says which conditions resemble alterations of `voxsight.pictures.alteration`, which
+makes copies of recordings for training. A model trained on such copies has met the kind of
+degradation before, and does better than it would under one that is new to it. Opus is the same
+codec at another bit rate. The others are made by other means than in training: telephones by
+FFmpeg's codecs behind a standard handset, rooms from mirror images, noise from recordings,
+overdriving by a curve. The unusual voices come from the vocoder with which training changes
+pitch and vocal tract.
+
+References
+----------
+.. [1] ITU-T P.48, "Specification for an intermediate reference system", 1988
+.. [2] ITU-T P.862, "Perceptual evaluation of speech quality (PESQ)", 2001 (table of its response)
+.. [3] Allen and Berkley, "Image method for efficiently simulating small-room acoustics", 1979
+.. [4] Gilbert, "Capacity of a burst-noise channel", 1960
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 
@@ -20,7 +28,7 @@ import numpy as np
 import soxr
 
 from voxsight.errors import UsageError
-from voxsight.sound import effects
+from voxsight.sound import codecs, effects
 from voxsight.sound.recording import Recording
 from voxsight.sound.vocoder import Vocoder
 from voxsight.sound.writing import through_file
@@ -28,11 +36,38 @@ from voxsight.sound.writing import through_file
 SILENCE_S = 3.0
 LOUDEST_S = 0.3
 SUSTAINED_S = 1.0
-ROOM_M, SOURCE_M, MICROPHONE_M = (4.0, 3.2, 2.6), (1.0, 1.1, 1.5), (2.9, 2.2, 1.2)
-ABSORPTION = 0.15  # of the walls
-MAX_REFLECTIONS = 15  # cuts the tail: 0.2 s of reverberation time, where Sabine's formula says 0.6
 NOISE_SNR_DB = 10.0
 OPUS_BIT_RATE = 16_000  # bits per second
+AMR_BIT_RATE = 5_900  # bits per second, where many share a cell
+LOST, LOST_IN_A_ROW = 0.1, 2.0  # fraction of the packets; their mean number in a row
+OVERDRIVE_DB = 12.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Room:
+    """An empty box with a speaker and a microphone in it.
+
+    Attributes
+    ----------
+    size_m, speaker_m, microphone_m : (float, float, float)
+        Metres.
+    absorption : float
+        Fraction of the energy that a wall takes from sound that meets it.
+    reflections : int
+        Most reflections of a path of sound. Fewer than the sound meets within its reverberation
+        time would cut the tail.
+    """
+
+    size_m: tuple[float, float, float]
+    speaker_m: tuple[float, float, float]
+    microphone_m: tuple[float, float, float]
+    absorption: float
+    reflections: int
+
+
+# Not far from cubes, so that Sabine's formula holds: reverberation times of 0.57 and 0.80 s.
+SMALL_ROOM = Room((3.7, 3.2, 2.8), (1.0, 1.1, 1.5), (2.8, 2.2, 1.2), 0.15, 60)
+LARGE_ROOM = Room((5.9, 5.2, 4.3), (1.7, 2.1, 1.6), (4.2, 3.7, 1.3), 0.17, 80)
 
 # Samples of shape (n,), their rate in Hz, recorded noise with its rates and a random generator
 # to samples of shape (m,) or (m, channels) and their rate.
@@ -72,9 +107,20 @@ def under_condition(condition: str, samples: np.ndarray, rate: int, noises: Nois
 
 def _telephone(samples: np.ndarray, rate: int, noises: Noises,
                rng: np.random.Generator) -> tuple[np.ndarray, int]:
-    """300 to 3400 Hz, 8 kHz, mu-law."""
-    narrow = soxr.resample(effects.telephone(samples, rate), rate, 8_000)
-    return narrow, 8_000
+    """A landline: a standard handset, then A-law at 8 kHz."""
+    heard = codecs.a_law(effects.handset(samples, rate), rate)
+    return _at_rate(heard, rate, effects.TELEPHONE_RATE), effects.TELEPHONE_RATE
+
+
+def _mobile_telephone(samples: np.ndarray, rate: int, noises: Noises,
+                      rng: np.random.Generator) -> tuple[np.ndarray, int]:
+    """A standard handset, then AMR-NB at 5.9 kbit/s."""
+    try:
+        heard = codecs.amr(effects.handset(samples, rate), rate, AMR_BIT_RATE)
+    except ValueError as error:
+        raise UsageError("mobile telephone: found no AMR encoder in PyAV; install av from PyPI, "
+                         "or leave the condition out with --conditions") from error
+    return _at_rate(heard, rate, effects.TELEPHONE_RATE), effects.TELEPHONE_RATE
 
 
 def _noise(samples: np.ndarray, rate: int, noises: Noises,
@@ -89,16 +135,28 @@ def _noise(samples: np.ndarray, rate: int, noises: Noises,
     return effects.add_noise(samples, recorded[start:], NOISE_SNR_DB), rate
 
 
-def _room(samples: np.ndarray, rate: int, noises: Noises,
-          rng: np.random.Generator) -> tuple[np.ndarray, int]:
-    """A small room, two metres from the microphone (image-source method)."""
-    return effects.reverberate(samples, _room_response(rate)), rate
+def _in_room(samples: np.ndarray, rate: int, noises: Noises, rng: np.random.Generator, *,
+             room: Room) -> tuple[np.ndarray, int]:
+    """Two or three metres from the microphone (image-source method)."""
+    return effects.reverberate(samples, room_response(room, rate)), rate
 
 
 def _opus(samples: np.ndarray, rate: int, noises: Noises,
           rng: np.random.Generator) -> tuple[np.ndarray, int]:
     """Opus at 16 kbit/s, decoded again."""
-    return effects.opus(samples, rate, OPUS_BIT_RATE), rate
+    return codecs.opus(samples, rate, OPUS_BIT_RATE), rate
+
+
+def _with_losses(samples: np.ndarray, rate: int, noises: Noises,
+                 rng: np.random.Generator) -> tuple[np.ndarray, int]:
+    """One packet of 20 ms in ten is lost, two in a row on average."""
+    return effects.lose_packets(samples, rate, LOST, LOST_IN_A_ROW, rng), rate
+
+
+def _overdriven(samples: np.ndarray, rate: int, noises: Noises,
+                rng: np.random.Generator) -> tuple[np.ndarray, int]:
+    """12 dB beyond the recording's own peak, so that all are clipped."""
+    return effects.overdriven(samples, OVERDRIVE_DB), rate
 
 
 def _scaled(samples: np.ndarray, rate: int, noises: Noises, rng: np.random.Generator, *,
@@ -123,7 +181,7 @@ def _opposite_phases(samples: np.ndarray, rate: int, noises: Noises,
 
 def _resampled(samples: np.ndarray, rate: int, noises: Noises, rng: np.random.Generator, *,
                to: int) -> tuple[np.ndarray, int]:
-    return (soxr.resample(samples, rate, to), to) if to != rate else (samples, rate)
+    return _at_rate(samples, rate, to), to
 
 
 def _unchanged(samples: np.ndarray, rate: int, noises: Noises,
@@ -146,11 +204,17 @@ def _with_vocoder(samples: np.ndarray, rate: int, noises: Noises, rng: np.random
 
 
 DEGRADED: dict[str, Condition] = {
-    "telephone": _telephone, "noise at 10 dB": _noise, "small room": _room,
-    "Opus at 16 kbit/s": _opus}
+    "telephone": _telephone,
+    "mobile telephone": _mobile_telephone,
+    "noise at 10 dB": _noise,
+    "small room": functools.partial(_in_room, room=SMALL_ROOM),
+    "large room": functools.partial(_in_room, room=LARGE_ROOM),
+    "Opus at 16 kbit/s": _opus,
+    "10 % of packets lost": _with_losses,
+    "overdriven by 12 dB, clipped": _overdriven,
+}
 EQUIVALENT: dict[str, Condition] = {
     "30 dB quieter": functools.partial(_scaled, gain_db=-30.0),
-    "12 dB louder, clipped": functools.partial(_scaled, gain_db=12.0),
     "between 3 s of silence": _between_silence,
     "one dead channel": _one_dead_channel,
     "opposite phases": _opposite_phases,
@@ -168,16 +232,72 @@ UNUSUAL: dict[str, Condition] = {
         _with_vocoder, use=functools.partial(Vocoder.sustained, duration_s=SUSTAINED_S)),
 }
 CONDITIONS = DEGRADED | EQUIVALENT | SHORTENED | UNUSUAL
+# Kinds of altered copies, as `alteration.altered_copies` names them, that a condition resembles.
+LIKE_TRAINING: dict[str, tuple[str, ...]] = {
+    "telephone": ("telephone",),
+    "mobile telephone": ("telephone", "codec"),
+    "noise at 10 dB": ("noise",),
+    "small room": ("room",),
+    "large room": ("room",),
+    "Opus at 16 kbit/s": ("codec",),
+    "overdriven by 12 dB, clipped": ("clipping",),
+    "8 kHz": ("telephone",),
+    "MP3": ("codec",),
+    "loudest 0.3 s": ("word",),
+    "whispered": ("pitch",),
+    "sung": ("pitch",),
+    "sustained vowel": ("pitch",),
+}
+
+
+def trained_on(condition: str) -> str:
+    """Whether the copies made for training hold something like a condition.
+
+    Parameters
+    ----------
+    condition : str
+        Key of `CONDITIONS`.
+
+    Returns
+    -------
+    str
+        ``no``, or ``similar:`` and the kinds of copies.
+
+    Examples
+    --------
+    >>> trained_on("telephone"), trained_on("48 kHz")
+    ('similar: telephone', 'no')
+    """
+    kinds = LIKE_TRAINING.get(condition)
+    return f"similar: {', '.join(kinds)}" if kinds else "no"
+
+
+def _at_rate(samples: np.ndarray, rate: int, to: int) -> np.ndarray:
+    """Resampled; of a sample or two, one remains, since no recording has none."""
+    resampled = soxr.resample(samples, rate, to) if to != rate else samples
+    return resampled if len(resampled) else np.zeros(1, np.float32)
 
 
 @functools.lru_cache
-def _room_response(rate: int) -> np.ndarray:
+def room_response(room: Room, rate: int) -> np.ndarray:
+    """Impulse response from the speaker to the microphone, by mirror images.
+
+    Parameters
+    ----------
+    room : Room
+    rate : int
+        Sampling rate, Hz.
+
+    Returns
+    -------
+    np.ndarray [shape=(n,)]
+    """
     import pyroomacoustics
 
-    walls = pyroomacoustics.Material(ABSORPTION)
-    shoebox = pyroomacoustics.ShoeBox(ROOM_M, fs=rate, materials=walls,
-                                      max_order=MAX_REFLECTIONS)
-    shoebox.add_source(SOURCE_M)
-    shoebox.add_microphone(MICROPHONE_M)
+    walls = pyroomacoustics.Material(room.absorption)
+    shoebox = pyroomacoustics.ShoeBox(room.size_m, fs=rate, materials=walls,
+                                      max_order=room.reflections)
+    shoebox.add_source(room.speaker_m)
+    shoebox.add_microphone(room.microphone_m)
     shoebox.compute_rir()
     return shoebox.rir[0][0]

@@ -24,13 +24,17 @@ RATE = 16_000  # of conversations, Hz
 LEVEL = 0.05  # root mean square of each turn
 TURNS = (1, 3)  # fewest and most recordings of one voice in a row
 GAP_S = (0.2, 1.5)  # shortest and longest pause
-INTERLUDE_EVERY_S = 60.0  # between music or noise on average, if a turn with its pause takes 6 s
+INTERLUDE_EVERY_S = 60.0  # of speech and pauses between music or noise, on average
+INTERLUDE_S = 10.0  # longest music or noise
 PAUSE_NOISE = 1e-4  # root mean square of the noise in pauses: digital silence is rare in reality
 
 
 def build_conversation(utterances: Sequence[Utterance], noise: str | os.PathLike, minutes: float,
                        seed: int = 0) -> tuple[np.ndarray, list[Stretch]]:
     """A conversation of voices that take turns, with pauses, music and noise.
+
+    Music or noise begins after a minute of turns and pauses on average, however long these are,
+    and lasts 10 s at most.
 
     Parameters
     ----------
@@ -57,31 +61,34 @@ def build_conversation(utterances: Sequence[Utterance], noise: str | os.PathLike
     """
     rng = np.random.default_rng(seed)
     interludes = sound_files(noise)
-    n_speakers = len({u.speaker for u in utterances})
+    n_speakers = len({u.voice for u in utterances})
     if n_speakers < 2 or not interludes:
         raise UsageError(f"found {n_speakers} speakers and {len(interludes)} recordings of noise, "
                          "expected two speakers at least and some noise to build a conversation")
     parts: list[np.ndarray] = []
     stretches: list[Stretch] = []
-    length = 0
+    length, until_interlude_s = 0, rng.exponential(INTERLUDE_EVERY_S)
     turns = _turns(utterances, rng)
     while length < minutes * 60 * RATE:
-        if rng.random() < GAP_S[1] * 4 / INTERLUDE_EVERY_S:
-            path, kind, speaker = interludes[rng.integers(len(interludes))], "noise", ""
+        if is_interlude := until_interlude_s <= 0:
+            samples = _levelled(interludes[rng.integers(len(interludes))], INTERLUDE_S)
+            kind, speaker = "noise", ""
+            until_interlude_s = rng.exponential(INTERLUDE_EVERY_S)
         else:
             turn = next(turns)
-            path, kind, speaker = turn.path, turn.gender, turn.speaker
-        samples = _levelled(path)
+            samples, kind, speaker = _levelled(turn.path), turn.gender, turn.voice
         stretches.append(Stretch(length / RATE, (length + len(samples)) / RATE, kind, speaker))
         pause = _pause(rng)
         parts += [samples, pause]
         length += len(samples) + len(pause)
+        if not is_interlude:
+            until_interlude_s -= (len(samples) + len(pause)) / RATE
     return np.concatenate(parts), stretches
 
 
 def measure_conversation(utterances: Sequence[Utterance], noise: str | os.PathLike,
                          model: ModelFolder | str | os.PathLike, minutes: float,
-                         seed: int = 0) -> dict[str, float]:
+                         seed: int = 0) -> dict[str, Any]:
     """Build a conversation and compare its timeline with the truth.
 
     Parameters
@@ -140,8 +147,8 @@ def write_conversations(measured: Mapping[str, Any], out: str | os.PathLike, com
 
 def _turns(utterances: Sequence[Utterance], rng: np.random.Generator) -> Iterator[Utterance]:
     """Utterances without end, one to three of a voice in a row."""
-    speakers = sorted({u.speaker for u in utterances})
-    by_speaker = {s: [u for u in utterances if u.speaker == s] for s in speakers}
+    speakers = sorted({u.voice for u in utterances})
+    by_speaker = {s: [u for u in utterances if u.voice == s] for s in speakers}
     last = None
     while True:
         speaker = speakers[rng.integers(len(speakers))]
@@ -157,9 +164,12 @@ def _pause(rng: np.random.Generator) -> np.ndarray:
     return (PAUSE_NOISE * rng.standard_normal(n_samples)).astype(np.float32)
 
 
-def _levelled(path: str) -> np.ndarray:
-    """A recording at 16 kHz and at the level of all turns."""
+def _levelled(path: str, longest_s: float = np.inf) -> np.ndarray:
+    """The beginning of a recording at 16 kHz and at the level of all turns."""
     recording = Recording(path)
-    samples = soxr.resample(recording.read(), recording.rate, RATE)
+    samples = recording.read()
+    if len(samples) > longest_s * recording.rate:
+        samples = samples[:int(longest_s * recording.rate)]
+    samples = soxr.resample(samples, recording.rate, RATE)
     level = np.sqrt(np.mean(np.square(samples, dtype=np.float64)))
     return (samples * (LEVEL / max(level, 1e-6))).astype(np.float32)

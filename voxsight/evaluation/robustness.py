@@ -5,7 +5,7 @@ import functools
 import os
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +24,29 @@ from voxsight.evaluation.assessment import (
     lost_prediction,
     unread_prediction,
 )
-from voxsight.evaluation.conditions import CONDITIONS, DEGRADED, Noises, under_condition
+from voxsight.evaluation.conditions import (
+    CONDITIONS,
+    DEGRADED,
+    Noises,
+    trained_on,
+    under_condition,
+)
 from voxsight.evaluation.grouping import overall_figures
 from voxsight.evaluation.labelled import COLUMNS, LabelledPrediction
+from voxsight.metrics.bootstrap import mean_over_speakers
+from voxsight.metrics.intervals import mean_of_independent
 from voxsight.network.folder import ModelFolder
 from voxsight.sound.folders import sound_files
 from voxsight.sound.recording import Recording
 
 AS_RECORDED = "as recorded"
 NEAR = 0.1  # of p_female; a prediction that changes by less counts as unchanged
+_IN_TRAINING = """\
+*In training* says whether the altered copies of `--augment` hold something like the condition, by
+other means or settings; a model that was trained on such copies has met that kind before. *Mean
+UAR* gives every corpus the same weight. *No speech* and *within 0.1* give every speaker the same
+weight. Intervals are 95 %, over speakers.
+"""
 
 
 def measure_robustness(utterances: Sequence[Utterance], model: ModelFolder | str | os.PathLike, *,
@@ -86,11 +100,14 @@ def robustness_figures(predictions: Mapping[str, Sequence[LabelledPrediction]]
     Returns
     -------
     dict
-        For each condition ``figures`` of all recordings, ``uar`` of each corpus with intervals
-        and their ``mean_uar``, ``refused`` (fraction labelled no_speech) and ``near`` (fraction
-        whose p_female lies within `NEAR` of that of the recording as it is).
+        For each condition ``trained_on`` (as `conditions.trained_on` says it; None for the
+        recordings as they are), ``figures`` of all recordings, ``uar`` of each corpus and their
+        ``mean_uar``, ``refused`` (fraction labelled no_speech) and ``near`` (fraction whose
+        p_female lies within `NEAR` of that of the recording as it is). In the last two every
+        speaker has the same weight. All but ``trained_on`` have intervals over speakers.
     """
-    return {condition: _condition_figures(altered, predictions[AS_RECORDED])
+    return {condition: {"trained_on": trained_on(condition) if condition in CONDITIONS else None}
+            | _condition_figures(altered, predictions[AS_RECORDED])
             for condition, altered in predictions.items()}
 
 
@@ -117,12 +134,27 @@ def write_robustness(predictions: Mapping[str, Sequence[LabelledPrediction]],
         As `robustness_figures` returns it.
     """
     conditions = robustness_figures(predictions)
-    files.write_json(Path(out) / "robustness.json", {"command": command, "conditions": conditions})
-    files.write_text(Path(out) / "robustness.md",
-                     f"Made with\n\n    {command}\n\n{robustness_table(conditions)}")
+    stored = {"command": command, "conditions": conditions}
+    files.write_json(Path(out) / "robustness.json", stored)
+    files.write_text(Path(out) / "robustness.md", robustness_page(stored))
     files.write_csv(Path(out) / "predictions.csv", COLUMNS,
                     map(dataclasses.asdict, predictions[AS_RECORDED]))
     return conditions
+
+
+def robustness_page(stored: Mapping[str, Any]) -> str:
+    """The page ``robustness.md``: the command and its table.
+
+    Parameters
+    ----------
+    stored : dict
+        Contents of ``robustness.json``.
+
+    Returns
+    -------
+    str
+    """
+    return f"Made with\n\n    {stored['command']}\n\n{robustness_table(stored['conditions'])}"
 
 
 def robustness_table(conditions: Mapping[str, Mapping[str, Any]]) -> str:
@@ -138,18 +170,24 @@ def robustness_table(conditions: Mapping[str, Mapping[str, Any]]) -> str:
     str
     """
     corpora = list(conditions[AS_RECORDED]["uar"])
-    head = ["condition", *corpora, "mean UAR", "ECE", "answer rate",
+    head = ["condition", "in training", *corpora, "mean UAR", "ECE", "answer rate",
             "accuracy of the answers given", "no speech", f"within {NEAR} of as recorded"]
     rows = []
     for name, row in conditions.items():
         figures = row["figures"]
-        rows.append([name, *(interval(row["uar"][corpus]) for corpus in corpora),
-                     as_text(row["mean_uar"], 3), interval(figures["ece"]),
-                     interval(figures["coverage"]), interval(figures["accuracy_answered"]),
-                     as_text(row["refused"], 3), as_text(row["near"], 3)])
-    degraded = _mean(row["mean_uar"] for name, row in conditions.items() if name in DEGRADED)
+        shown = [*(row["uar"][corpus] for corpus in corpora), row["mean_uar"], figures["ece"],
+                 figures["coverage"], figures["accuracy_answered"], row["refused"], row["near"]]
+        rows.append([name, row["trained_on"] or "-", *map(interval, shown)])
     return "\n".join([*markdown_table(head, rows), "",
-                      f"Mean UAR over the degraded: {as_text(degraded, 3)}", ""])
+                      f"Mean UAR over the degraded: {_mean_over_degraded(conditions)}", "",
+                      _IN_TRAINING])
+
+
+def _mean_over_degraded(conditions: Mapping[str, Mapping[str, Any]]) -> str:
+    """Without an interval: the conditions share their speakers, so their errors go together."""
+    values = [row["mean_uar"]["value"] for name, row in conditions.items() if name in DEGRADED]
+    known = [value for value in values if value is not None]
+    return as_text(float(np.mean(known)) if known else None, 3)
 
 
 def _condition_figures(altered: Sequence[LabelledPrediction],
@@ -158,18 +196,14 @@ def _condition_figures(altered: Sequence[LabelledPrediction],
     for prediction in altered:
         by_corpus[prediction.corpus].append(prediction)
     uar = {corpus: overall_figures(part)["uar"] for corpus, part in by_corpus.items()}
-    changes = [abs(a.p_female - b.p_female) for a, b in zip(altered, as_recorded)
-               if a.p_female is not None and b.p_female is not None]
+    speakers = [prediction.speaker for prediction in altered]
+    refused = [prediction.label == NO_SPEECH for prediction in altered]
+    near = [np.nan if a.p_female is None or b.p_female is None
+            else abs(a.p_female - b.p_female) <= NEAR for a, b in zip(altered, as_recorded)]
     return {"figures": overall_figures(altered), "uar": uar,
-            "mean_uar": _mean(figure["value"] for figure in uar.values()),
-            "refused": float(np.mean([p.label == NO_SPEECH for p in altered])),
-            "near": float(np.mean(np.array(changes) <= NEAR)) if changes else None}
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    """Mean of the values that are defined; a corpus of one label has no UAR."""
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None
+            "mean_uar": mean_of_independent(list(uar.values())),
+            "refused": mean_over_speakers(refused, speakers, unit=True),
+            "near": mean_over_speakers(near, speakers, unit=True)}
 
 
 def _measurer(folder: ModelFolder, noise: str | os.PathLike | None, conditions: Sequence[str]

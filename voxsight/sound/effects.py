@@ -1,12 +1,11 @@
-"""What happens to speech between the speaker and the listener: noise, rooms, codecs, equipment.
+"""What happens to speech between the speaker and the listener: noise, rooms, equipment.
 
 Every function takes mono samples of any scale, shape (n,), and returns as many of the same scale.
 
-Written here and not taken from audiomentations, which has neither Opus nor mu-law and takes up to
+Written here and not taken from audiomentations, which has no mu-law and takes up to
 twice as long.
 """
 
-import io
 from collections.abc import Callable
 
 import numpy as np
@@ -14,9 +13,13 @@ import soxr
 
 TELEPHONE_HZ = (300.0, 3400.0)  # band of narrow-band telephony
 TELEPHONE_RATE = 8_000  # Hz
-OPUS_RATE = 48_000  # Hz, the rate of the codec itself
-OPUS_PEAK = 0.7  # of full scale, so that the codec does not clip
 MU_LAW = 255.0  # ITU-T G.711
+# Receiving side of a telephone of the Intermediate Reference System (ITU-T P.48), as tabulated
+# in ITU-T P.862: frequencies in Hz and gains in dB. It is silent outside of them.
+HANDSET_HZ = (50, 100, 125, 160, 200, 250, 300, 350, 400, 500, 600, 3250, 3500)
+HANDSET_DB = (-40, -20, -12, -6, 0, 4, 6, 8, 10, 11, 12, 12, 4)
+PACKET_S = 0.02  # of speech, as usual in calls over the internet
+OVERDRIVE_BIAS = 0.2  # moves the waveform off the middle of the curve that bends it
 
 
 def add_noise(samples: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:
@@ -138,8 +141,8 @@ def telephone(samples: np.ndarray, rate: int) -> np.ndarray:
     return fitted(soxr.resample(_mu_law(narrow / peak) * peak, TELEPHONE_RATE, rate), samples)
 
 
-def opus(samples: np.ndarray, rate: int, bit_rate: int) -> np.ndarray:
-    """Encode with the Opus codec and decode again.
+def handset(samples: np.ndarray, rate: int) -> np.ndarray:
+    """Through the handset of a standard telephone (ITU-T P.48), with a gain of 1 at 1 kHz.
 
     Parameters
     ----------
@@ -147,17 +150,71 @@ def opus(samples: np.ndarray, rate: int, bit_rate: int) -> np.ndarray:
         The speech.
     rate : int
         Its sampling rate, Hz.
-    bit_rate : int
-        Bits per second.
 
     Returns
     -------
     np.ndarray [shape=(n,), float32]
     """
+    def gain(frequencies: np.ndarray) -> np.ndarray:
+        octaves = np.log2(np.maximum(frequencies, 1.0))
+        level = np.interp(octaves, np.log2(HANDSET_HZ), HANDSET_DB, -np.inf, -np.inf)
+        return 10 ** ((level - max(HANDSET_DB)) / 20)
+
+    return shaped(samples, rate, gain)
+
+
+def lose_packets(samples: np.ndarray, rate: int, fraction: float, burst: float,
+                 rng: np.random.Generator) -> np.ndarray:
+    """Replace packets of speech by silence, as a player does that does not conceal losses.
+
+    Losses come in bursts, as in the model of Gilbert: a packet is lost with one probability after
+    a packet that arrived, and with another after one that was lost.
+
+    Parameters
+    ----------
+    samples : np.ndarray [shape=(n,)]
+        The speech.
+    rate : int
+        Its sampling rate, Hz.
+    fraction : float
+        Of the packets that are lost, on average.
+    burst : float
+        Mean number of packets that are lost in a row.
+    rng : np.random.Generator
+        Draws the losses.
+
+    Returns
+    -------
+    np.ndarray [shape=(n,), float32]
+    """
+    size = int(PACKET_S * rate)
+    drawn = rng.random(-(-len(samples) // size))
+    probability = {False: fraction / (1 - fraction) / burst, True: 1 - 1 / burst}
+    lost = np.zeros(len(drawn), bool)
+    for i, number in enumerate(drawn):
+        lost[i] = number < probability[bool(i and lost[i - 1])]
+    return np.where(np.repeat(lost, size)[: len(samples)], 0, samples).astype(np.float32)
+
+
+def overdriven(samples: np.ndarray, gain_db: float) -> np.ndarray:
+    """Amplify beyond what an analogue input takes: bent gradually, one side more than the other.
+
+    Parameters
+    ----------
+    samples : np.ndarray [shape=(n,)]
+        The speech.
+    gain_db : float
+        By how much the loudest sample is louder than where the curve flattens.
+
+    Returns
+    -------
+    np.ndarray [shape=(n,), float32]
+        With the peak that the samples had before.
+    """
     peak = float(np.abs(samples).max()) or 1.0
-    scaled = np.asarray(samples, np.float32) * (OPUS_PEAK / peak)
-    decoded = _through_opus(soxr.resample(scaled, rate, OPUS_RATE), bit_rate)
-    return fitted(soxr.resample(decoded, OPUS_RATE, rate) * (peak / OPUS_PEAK), samples)
+    driven = np.tanh(samples / peak * 10 ** (gain_db / 20) + OVERDRIVE_BIAS)
+    driven -= np.tanh(OVERDRIVE_BIAS)  # silence stays silent
+    return (driven * (peak / (float(np.abs(driven).max()) or 1.0))).astype(np.float32)
 
 
 def shaped(samples: np.ndarray, rate: int,
@@ -257,24 +314,6 @@ def _mu_law(samples: np.ndarray) -> np.ndarray:
     compressed = np.sign(samples) * np.log1p(MU_LAW * np.abs(samples)) / np.log1p(MU_LAW)
     levels = np.round(compressed * 127.0) / 127.0
     return np.sign(levels) * np.expm1(np.abs(levels) * np.log1p(MU_LAW)) / MU_LAW
-
-
-def _through_opus(samples: np.ndarray, bit_rate: int) -> np.ndarray:
-    """Samples at `OPUS_RATE`, encoded and decoded."""
-    import av
-
-    file = io.BytesIO()
-    with av.open(file, "w", format="ogg") as container:
-        stream = container.add_stream("libopus", rate=OPUS_RATE, bit_rate=bit_rate,
-                                      layout="mono")
-        frame = av.AudioFrame.from_ndarray(samples[None].astype(np.float32), "flt", "mono")
-        frame.rate = OPUS_RATE
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    file.seek(0)
-    with av.open(file, "r") as container:
-        parts = [part.to_ndarray().mean(axis=0) for part in container.decode(audio=0)]
-    return np.concatenate(parts).astype(np.float32)
 
 
 def _power(samples: np.ndarray) -> float:

@@ -10,7 +10,7 @@ import json
 import shlex
 
 from voxsight.commands.arguments import add_out, parse_size, positive_integer
-from voxsight.evaluation import CELL_NAMES
+from voxsight.evaluation import CELL_NAMES, WEIGHTS
 from voxsight.network import ARCHITECTURES
 
 
@@ -22,6 +22,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help="rows of the table to make (%(default)s)")
     parser.add_argument("--seeds", type=positive_integer, default=3, metavar="N",
                         help="trainings of each split (%(default)s)")
+    parser.add_argument("--weights", default="none", metavar="NAME,...",
+                        help="weights to start from, a row for each: none, imagenet (%(default)s)")
     parser.add_argument("--size", type=parse_size, default=(48, 96), metavar="HxW",
                         help="size in pixels that the network sees (48x96)")
     parser.add_argument("--arch", default="resnet34", choices=ARCHITECTURES,
@@ -35,17 +37,16 @@ def run(args: argparse.Namespace) -> int | None:
     from voxsight.pictures.dataset import read_dataset
 
     read_dataset(args.dataset)  # reports a missing dataset before torch takes its seconds
-    cells = args.cells.split(",")
-    if unknown := set(cells) - set(CELL_NAMES):
-        raise UsageError(f"--cells {unknown.pop()}: expected some of {', '.join(CELL_NAMES)}")
-    from voxsight.evaluation.audiomnist import (
-        audiomnist_markdown,
-        make_audiomnist_table,
-        write_page,
-    )
+    cells, weights = args.cells.split(","), args.weights.split(",")
+    for flag, found, known in (("--cells", cells, CELL_NAMES), ("--weights", weights, WEIGHTS)):
+        if unknown := set(found) - set(known):
+            raise UsageError(f"{flag} {unknown.pop()}: expected some of {', '.join(known)}")
+    from voxsight.evaluation.audiomnist import make_audiomnist_table
+    from voxsight.evaluation.audiomnist_page import audiomnist_markdown, write_page
 
     table = make_audiomnist_table(args.dataset, args.out, cells=cells,
-                                  seeds=range(42, 42 + args.seeds), size=args.size, arch=args.arch,
+                                  seeds=range(42, 42 + args.seeds), weights=weights,
+                                  size=args.size, arch=args.arch,
                                   command=shlex.join(args.command_line), quiet=args.quiet)
     write_page(table, args.out)
     print(json.dumps(table) if args.json else audiomnist_markdown(table))

@@ -40,7 +40,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--per-speaker", type=positive_integer, default=40, metavar="N",
                         help="most recordings of each speaker (%(default)s)")
     parser.add_argument("--seconds", type=positive, default=2.0,
-                        help="length of the stretch of each recording that is used (%(default)s)")
+                        help="length of the stretch of speech of each recording that is used "
+                             "(%(default)s)")
     parser.add_argument("--windows", type=positive_integer, default=1, metavar="N",
                         help="most stretches of that length in each recording (%(default)s)")
     parser.add_argument("--augment", type=fraction, default=0.01, metavar="FRACTION",
@@ -48,7 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                              "another pitch (%(default)s)")
     parser.add_argument("--weights", default="none", metavar="imagenet|none|PATH",
                         help="initial weights of resnet34 (%(default)s)")
-    parser.add_argument("--hf", default="", metavar="NAME|FOLDER",
+    parser.add_argument("--hf", default="", metavar="NAME[@REVISION]|FOLDER",
                         help="audio-classification model of Hugging Face for the row hf")
     parser.add_argument("--hf-fine-tune", action="store_true",
                         help="fine-tune that model on this split")
@@ -67,8 +68,9 @@ def run(args: argparse.Namespace) -> int | None:
     prepare_process()
     from voxsight.classifiers import Options, find
     from voxsight.corpora.reading import read_sources
-    from voxsight.evaluation.comparison import compare, make_plan
-    from voxsight.evaluation.leaderboard import read_rows, write_leaderboard
+    from voxsight.evaluation.comparison.leaderboard import read_rows, write_leaderboard
+    from voxsight.evaluation.comparison.measurement import compare
+    from voxsight.evaluation.comparison.plan import make_plan
 
     names = [name for name in (args.only or "").split(",") if name]
     for name in names:

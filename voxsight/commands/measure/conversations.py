@@ -20,7 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help="folder with recordings of music and noise")
     parser.add_argument("--minutes", type=positive, default=30.0,
                         help="length of a conversation in minutes (%(default)s)")
-    parser.add_argument("--without", metavar="SPEAKER", default="",
+    parser.add_argument("--without", metavar="[CORPUS:]SPEAKER", default="",
                         help="also build conversations without this speaker")
     parser.add_argument("--seeds", type=positive_integer, default=1, metavar="N",
                         help="number of conversations of each kind (%(default)s)")
@@ -35,12 +35,13 @@ def run(args: argparse.Namespace) -> int | None:
 
     prepare_process()
     from voxsight.corpora.reading import read_sources
+    from voxsight.corpora.selection import without_speaker
     from voxsight.evaluation.conversations import measure_conversation, write_conversations
 
     utterances = read_sources(args.sources)
     casts = {"everyone": utterances}
     if args.without:
-        casts[f"without {args.without}"] = [u for u in utterances if u.speaker != args.without]
+        casts[f"without {args.without}"] = without_speaker(utterances, args.without)
     measured = {
         f"{name}, seed {seed}": measure_conversation(cast, args.noise, args.model, args.minutes,
                                                      seed)

@@ -59,12 +59,13 @@ def run(args: argparse.Namespace) -> int | None:
     groups = check_groups(args.by.split(","))
     out = Path(args.out or f"results/{Path(args.data).stem}")
     folder = ModelFolder(args.model)
-    predictions, base = _predictions(args, folder, out / "mistakes")
+    predictions, base, left_out = _predictions(args, folder, out / "mistakes")
     for prediction in predictions:
         if prediction.error:
             report(f"{prediction.path}: {prediction.error}")
     metrics = write_report(predictions, out, folder.config, model=Path(args.model).name, base=base,
-                           by=groups, command=shlex.join(args.command_line))
+                           by=groups, command=shlex.join(args.command_line),
+                           left_out=left_out)
     card = (out / "card.md").read_text(encoding="utf-8")
     if args.into_card:
         put_into_card(folder.path, args.into_card, card)
@@ -75,18 +76,24 @@ def run(args: argparse.Namespace) -> int | None:
 
 
 def _predictions(args: argparse.Namespace, folder: "ModelFolder",
-                 mistakes: Path) -> "tuple[list[LabelledPrediction], Path]":
-    """Predictions for DATA, and the folder that paths in the results are relative to."""
+                 mistakes: Path) -> "tuple[list[LabelledPrediction], Path, int]":
+    """Predictions for DATA, the folder that paths are relative to, and pictures left out."""
     from voxsight.corpora.reading import read_corpus
     from voxsight.evaluation.assessment import assess_pictures, assess_recordings
     from voxsight.evaluation.labelled import stored_predictions
+    from voxsight.evaluation.mistakes import begin_mistakes, mistake_names
+    from voxsight.pictures.dataset import not_assessable
 
     data = Path(args.data)
-    if data.is_file() and data.suffix == ".csv" and (stored := stored_predictions(data)):
-        return stored, data.parent
+    if data.is_file() and data.suffix == ".csv" and (
+            stored := stored_predictions(data, folder)):
+        names = mistake_names((p.path, p.speaker, p.gender) for p in stored)
+        begin_mistakes(mistakes, names.values(), {names[p.path] for p in stored if p.is_mistake})
+        return stored, data.parent, 0
     if data.is_dir() and args.corpus == "csv":
         return assess_pictures(data, folder, split=args.split, valid=args.valid, seed=args.seed,
-                               mistakes=mistakes, quiet=args.quiet), data.parent
+                               mistakes=mistakes, quiet=args.quiet), data.parent, \
+            not_assessable(data)
     utterances = read_corpus(data, args.corpus, subset=args.subset)
     return (assess_recordings(utterances, folder, mistakes=mistakes, jobs=args.jobs,
-                              quiet=args.quiet), data if data.is_dir() else data.parent)
+                              quiet=args.quiet), data if data.is_dir() else data.parent, 0)

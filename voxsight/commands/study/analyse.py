@@ -20,7 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_sources(parser)
     add_out(parser, "results/features")
     parser.add_argument("--seconds", type=positive, default=2.0,
-                        help="length of the start of each recording that is described "
+                        help="seconds of speech of each recording that are described "
                              "(%(default)s)")
     parser.add_argument("--per-speaker", type=positive_integer, metavar="N",
                         help="use only so many recordings of each speaker")

@@ -79,8 +79,9 @@ def _train(args: argparse.Namespace, classifier: str, utterances: "Sequence[Utte
            test: "Sequence[Utterance]") -> str:
     """Fit and measure the classifier; the board as Markdown."""
     from voxsight.classifiers import Options
-    from voxsight.evaluation.comparison import compare, make_plan
-    from voxsight.evaluation.leaderboard import write_leaderboard
+    from voxsight.evaluation.comparison.leaderboard import write_leaderboard
+    from voxsight.evaluation.comparison.measurement import compare
+    from voxsight.evaluation.comparison.plan import make_plan
 
     command = shlex.join(args.command_line)
     plan = make_plan(utterances, test, rule=args.split, valid=args.valid,
