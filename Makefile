@@ -3,6 +3,7 @@
 # make quick: the tests that start no process, no training and no browser
 # make model CORPORA=DIR: retrain models/default
 # make measure CORPORA=DIR: how models/default holds on voices and in conditions it never met
+# make benchmark CORPORA=DIR: the shipped model by the benchmark protocol
 # make compare CORPORA=DIR: the classifiers of the field on the same speakers
 # make notebooks [CORPUS=CSV]: run nbs/ again and store the results
 # make docs: the pages of docs/ and a reference, to docs/_build/
@@ -10,7 +11,8 @@
 # make explain CORPORA=DIR: whether heat maps are right, and what moves the answer
 # make analyse CORPORA=DIR: what the features of the corpora are like
 # make speakers CORPORA=DIR: who speaks, on LibriSpeech test-other
-# make bench: speed and memory, to docs/benchmarks.md
+# make bench: speed and memory, to results/benchmarks/runs.json and docs/benchmarks.md
+# make figures: all published tables and figures, from the stored results
 # make audiomnist CORPORA=DIR: the AudioMNIST table, from the published pictures
 # make audiomnist-waveforms AUDIOMNIST=DIR: the same from one's own copy, voxsight recipe
 
@@ -38,7 +40,7 @@ COMPARE = $(PY) scripts/compare_classifiers.py librispeech:$(CORPORA)/LibriSpeec
 
 WINDOWS = --windows 3 --only logistic,gradient_boosting,mlp,gmm,xgboost,dnn,cnn1d,cnn2d
 
-.PHONY: demo test quick notebooks lint docs coverage model measure compare explain analyse speakers bench audiomnist audiomnist-waveforms clean
+.PHONY: demo test quick notebooks lint docs coverage model measure benchmark compare explain analyse speakers bench figures audiomnist audiomnist-waveforms clean
 
 demo: $(VENV)/light
 	$(PY) scripts/deploy_model.py my_wavs/ --heatmaps results/demo
@@ -83,8 +85,18 @@ measure: $(VENV)/full
 	    --noise $(CORPORA)/nonspeech --out results/default_model_resemblyzer
 	$(PY) scripts/measure_conversations.py models/default librispeech:$(CORPORA)/LibriSpeech:test-other \
 	    --noise $(CORPORA)/nonspeech --without 1688 --out results/default_model
+	$(PY) scripts/evaluate_model.py models/default results/default_model/predictions.csv \
+	    --out results/default_development \
+	    --into-card 'On development corpora: never trained on, but looked at in choosing the model'
 	$(PY) scripts/evaluate_model.py models/default $(CORPORA)/speechocean762_children/manifest.csv \
-	    --out results/default_children --by sex,age,pitch
+	    --out results/default_children --by sex,age,pitch \
+	    --into-card 'On children of 6 to 10, whose right answer is mostly uncertain'
+	$(PY) docs/figures.py
+
+benchmark: $(VENV)/full
+	test -n "$(CORPORA)" || { echo "name the folder of the corpora: make benchmark CORPORA=DIR"; exit 2; }
+	$(PY) scripts/benchmark_models.py models/default models/default+resemblyzer \
+	    --corpora $(DEVELOPMENT) --out results/benchmark
 
 compare: $(VENV)/full
 	test -n "$(CORPORA)" || { echo "name the folder of the corpora: make compare CORPORA=DIR"; exit 2; }
@@ -94,7 +106,7 @@ compare: $(VENV)/full
 
 explain: $(VENV)/full
 	test -n "$(CORPORA)" || { echo "name the folder of the corpora: make explain CORPORA=DIR"; exit 2; }
-	$(EXPLAIN) --faithfulness --per-speaker 2 --out results/explanations
+	$(EXPLAIN) --faithfulness --per-speaker 1 --out results/explanations
 	$(EXPLAIN) csv:$(CORPORA)/ravdess/manifest.csv csv:$(CORPORA)/baved/manifest.csv \
 	    --sensitivity --per-speaker 1 --out results/explanations \
 	    --into-card 'What moves the answer'
@@ -117,7 +129,10 @@ speakers: $(VENV)/full
 	    --features mfcc --out results/speakers_mfcc
 
 bench: $(VENV)/full
-	$(PY) benchmarks/run.py --out docs/benchmarks.md
+	$(PY) benchmarks/run.py --out results/benchmarks/runs.json
+
+figures: $(VENV)/full
+	$(PY) docs/figures.py
 
 audiomnist: $(VENV)/full
 	test -n "$(CORPORA)" || { echo "name the folder of the corpora: make audiomnist CORPORA=DIR"; exit 2; }

@@ -3,6 +3,7 @@
 import os
 
 from benchmarks import processes, sounds
+from benchmarks.rows import row
 
 COUNTS = (1_000, 10_000, 50_000)
 FILES = 8
@@ -25,9 +26,10 @@ def measure(work):
         for what, values, unit, bar in (("time per file", per_file, "ms", 15),
                                         ("largest process", peaks, "MiB", 20)):
             first, *_, last = values.values()
-            yield {"what": f"{name}, {what}, {COUNTS[0]} to {COUNTS[-1]} inputs",
-                   "bar": f"within {bar} %", "found": f"{100 * (last / first - 1):+.0f} %",
-                   "note": ", ".join(f"{value:.2f}" for value in values.values()) + f" {unit}"}
+            yield row(f"{name}, {what}, {COUNTS[0]} to {COUNTS[-1]} inputs",
+                      100 * (last / first - 1), "+.0f", " %",
+                      ", ".join(f"{value:.2f}" for value in values.values()) + f" {unit}",
+                      within=bar)
 
 
 def _answer(work, folder):

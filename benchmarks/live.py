@@ -12,6 +12,7 @@ import soundfile
 
 from benchmarks import processes
 from benchmarks.microphone import playing, virtual_microphone
+from benchmarks.rows import row
 from voxsight.answer.live import STEP_S
 
 TIMES = 20
@@ -28,12 +29,11 @@ def measure(work):
                  for i in range(TIMES)]
     seen, answered = (median(delays) for delays in zip(*found))
     slowest = max(s for s, _ in found)
-    yield {"what": "live: from the start of playing to a line that has heard it",
-           "bar": "under 0.5 s", "found": f"{seen:.2f} s",
-           "note": f"median of {TIMES}, slowest {slowest:.2f} s; at times spread over a step"}
-    yield {"what": "live: from the start of playing to the right label", "bar": "",
-           "found": f"{answered:.2f} s", "note": f"median of {TIMES}; the label waits for "
-           "as much speech as it needs to be sure"}
+    yield row("live: from the start of playing to a line that has heard it", seen, ".2f", " s",
+              f"median of {TIMES}, slowest {slowest:.2f} s; at times spread over a step",
+              at_most=0.5)
+    yield row("live: from the start of playing to the right label", answered, ".2f", " s",
+              f"median of {TIMES}; the label waits for as much speech as it needs to be sure")
 
 
 def _delays(path, microphone, wait_s):

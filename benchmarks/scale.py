@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from benchmarks import processes, sounds
+from benchmarks.rows import row
 from voxsight.base.parallel.cluster import connected
 
 RECORDINGS, SECONDS = 400, 12.0  # as long as those of LibriSpeech
@@ -31,12 +32,11 @@ def measure(work):
             for way, flags in ways.items():
                 shutil.rmtree(work / "out", ignore_errors=True)
                 run = processes.script(*command, *flags)
-                yield {"what": f"{what}, {way}", "bar": "",
-                       "found": f"{heard_s / run.seconds:.0f} times real time",
-                       "note": f"{run.seconds:.1f} s, largest process {run.peak_mib:.0f} MiB"}
+                yield row(f"{what}, {way}", heard_s / run.seconds, ".0f", " times real time",
+                          f"{run.seconds:.1f} s, largest process {run.peak_mib:.0f} MiB")
         yield _cost_of_cluster(address)
     processes.script(*_preprocess(corpus, work / "pictures"))
-    yield _size(work / "pictures/mfc_dataset", heard_s)
+    yield from _sizes(work / "pictures/mfc_dataset", heard_s)
     yield _merging(work, corpus)
     yield from _training(work)
 
@@ -80,22 +80,21 @@ def _cost_of_cluster(address):
         started = time.perf_counter()
         list(cluster.map(items))
         seconds = time.perf_counter() - started
-    return {"what": "recordings that one client hands out, with no work in them", "bar": "",
-            "found": f"{TASKS / seconds:.0f}/s", "note": f"{TASKS} in {seconds:.1f} s, the "
-            "workers beside it on the same 2 cores"}
+    return row("recordings that one client hands out, with no work in them", TASKS / seconds,
+               ".0f", "/s", f"{TASKS} in {seconds:.1f} s, the workers beside it on the same "
+               "2 cores")
 
 
 def _nothing():
     return str.upper
 
 
-def _size(folder, heard_s):
+def _sizes(folder, heard_s):
     sizes = [path.stat().st_size for path in folder.glob("*.jpg")]
-    return {"what": "pictures of an hour of sound", "bar": "",
-            "found": f"{len(sizes) / heard_s * 3600:.0f}",
-            "note": f"{sum(sizes) / heard_s * 3600 / 1e6:.1f} MB, and "
-                    f"{(folder / 'manifest.csv').stat().st_size / heard_s * 3600 / 1e6:.1f} MB "
-                    "of manifest"}
+    manifest, per_hour = (folder / "manifest.csv").stat().st_size, 3600 / heard_s
+    yield row("pictures of an hour of sound", len(sizes) * per_hour, ".0f")
+    yield row("their size", sum(sizes) * per_hour / 1e6, ".1f", " MB")
+    yield row("their manifest", manifest * per_hour / 1e6, ".1f", " MB")
 
 
 def _merging(work, corpus):
@@ -104,8 +103,8 @@ def _merging(work, corpus):
         processes.script(*_preprocess(corpus, work / "sharded"), "--shard", f"{k}/2")
     run = processes.script("merge_shards", out, "--maps", work / "sharded/maps")
     pictures = len(list(out.glob("*.jpg")))
-    return {"what": "merge of two shards", "bar": "", "found": f"{pictures / run.seconds:.0f} "
-            "pictures/s", "note": f"{pictures} in {run.seconds:.1f} s"}
+    return row("merge of two shards", pictures / run.seconds, ".0f", " pictures/s",
+               f"{pictures} in {run.seconds:.1f} s")
 
 
 def _training(work):
@@ -122,6 +121,5 @@ def _training(work):
         with open(Path(dataset) / "manifest.csv", newline="") as file:
             pictures = sum(1 for _ in csv.DictReader(file))
         epoch = (seconds[1] - seconds[0]) / 2
-        yield {"what": f"training at 64x64, {way}", "bar": "",
-               "found": f"{pictures / epoch:.0f} pictures/s",
-               "note": f"{epoch:.1f} s for an epoch of {pictures}, a fifth of which validates"}
+        yield row(f"training at 64x64, {way}", pictures / epoch, ".0f", " pictures/s",
+                  f"{epoch:.1f} s for an epoch of {pictures}, a fifth of which validates")

@@ -9,8 +9,9 @@ import torchvision
 from fastai.callback.core import Callback
 from PIL import Image
 
+from benchmarks.rows import row
+from voxsight.network.fine_tuning import TrainConfig, make_learner
 from voxsight.network.folder import Architecture
-from voxsight.network.learner import TrainConfig, make_learner
 from voxsight.pictures import jpeg
 from voxsight.pictures.dataset import Picture
 
@@ -25,9 +26,9 @@ def measure(work):
         pairs = [(_bare(pictures, size, batches), _ours(pictures, size, batches))
                  for _ in range(ROUNDS)]
         bare, ours = (median(values) for values in zip(*pairs))
-        yield {"what": f"training at {size[0]}x{size[1]}, time over a bare loop",
-               "bar": "at most +10 %", "found": f"{100 * (bare / ours - 1):+.0f} %",
-               "note": f"{ours:.1f} and {bare:.1f} pictures/s"}
+        yield row(f"training at {size[0]}x{size[1]}, time over a bare loop",
+                  100 * (bare / ours - 1), "+.0f", " %",
+                  f"{ours:.1f} and {bare:.1f} pictures/s", at_most=10)
 
 
 def _pictures(folder, size, count):

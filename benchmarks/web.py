@@ -13,8 +13,10 @@ from statistics import median
 import psutil
 
 from benchmarks import processes, sounds
+from benchmarks.rows import row
 
 AT_ONCE, MANY, SECONDS = 50, 2_000, 2.0
+FLAT_MB = 15  # growth of memory that a page which is left to run may have, in megabytes
 
 
 def measure(work):
@@ -28,28 +30,25 @@ def measure(work):
         url = server.stdout.readline().strip() + "api/classify"
         idle = _resident_mb(server.pid)
         _ask(url, recordings[0])
-        yield {"what": "web page, start to first answer", "bar": "within 3 s",
-               "found": f"{time.perf_counter() - start:.2f} s", "note": ""}
-        yield {"what": "web page, memory before the first request", "bar": "at most 300 MB",
-               "found": f"{sum(idle):.0f} MB",
-               "note": f"{idle[0]:.0f} MB of the server, the rest of its decoder"}
+        yield row("web page, start to first answer", time.perf_counter() - start, ".2f", " s",
+                  at_most=3)
+        yield row("web page, memory before the first request", sum(idle), ".0f", " MB",
+                  f"{idle[0]:.0f} MB of the server, the rest of its decoder", at_most=300)
         alone = [_ask(url, path)[0] for path in recordings[:9]]
-        yield {"what": f"web page, one recording of {SECONDS:g} s, loaded", "bar": "within 1 s",
-               "found": f"{median(alone):.2f} s", "note": "median of 9"}
+        yield row(f"web page, one recording of {SECONDS:g} s, loaded", median(alone), ".2f", " s",
+                  "median of 9", at_most=1)
         with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
             found = list(pool.map(lambda path: _ask(url, path), recordings))
             own = sum(name == path.name for (_, name), path in zip(found, recordings))
-            yield {"what": f"web page, {AT_ONCE} at once", "bar": "median under 1.5 s",
-                   "found": f"{median(s for s, _ in found):.2f} s",
-                   "note": f"{own} of {AT_ONCE} answered with their own, "
-                           f"slowest {max(s for s, _ in found):.2f} s"}
+            yield row(f"web page, {AT_ONCE} at once, median", median(s for s, _ in found), ".2f",
+                      " s", f"{own} of {AT_ONCE} answered with their own, "
+                      f"slowest {max(s for s, _ in found):.2f} s", at_most=1.5)
         before = sum(_resident_mb(server.pid))
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda i: _ask(url, recordings[i % AT_ONCE]), range(MANY)))
         after = sum(_resident_mb(server.pid))
-        yield {"what": f"web page, memory over {MANY} requests", "bar": "flat",
-               "found": f"{after - before:+.0f} MB",
-               "note": f"{before:.0f} to {after:.0f} MB, decoders included"}
+        yield row(f"web page, growth of memory over {MANY} requests", after - before, "+.0f",
+                  " MB", f"{before:.0f} to {after:.0f} MB, decoders included", at_most=FLAT_MB)
     finally:
         server.terminate()
         server.wait()

@@ -50,7 +50,7 @@ PICTURES = {
     "correlations": ("features/correlations.png", 32, 800),
     "corpora": ("features/corpora.png", 32, 1100),
     "projection": ("embedded/*/projection.png", 64, 1300),
-    "spectrogram": ("evaluated/mistakes/*/*morning.png", 64, 700),
+    "spectrogram": ("evaluated/mistakes/*/*.png", 64, 700),
     "speaker_confusions": ("speakers/confusions.png", 96, 900),
     "clusters": ("speakers/clusters.png", 32, 1000),
 }

@@ -18,7 +18,7 @@ BREAKS = {
     "sound": ("sound/pitch.py", "from voxsight.corpora import utterance"),
     "soundfiles": ("answer/live.py", "import soundfile"),
     "pictures": ("pictures/dataset.py", "from voxsight.network import folder"),
-    "network": ("network/learner.py", "from voxsight.answer import prediction"),
+    "network": ("network/learners.py", "from voxsight.answer import prediction"),
     "fastai": ("classifiers/networks.py", "from fastai.learner import Learner"),
     "answer": ("answer/timeline.py", "from voxsight.explanation import maps"),
     "light": ("answer/fusion.py", "import torch"),

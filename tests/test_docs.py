@@ -4,6 +4,7 @@ import csv
 import doctest
 import importlib
 import inspect
+import json
 import pkgutil
 import re
 import runpy
@@ -24,7 +25,6 @@ from voxsight.commands.runner import make_parser
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "models/default/README.md",
          *sorted((ROOT / "docs").glob("*.md")), ROOT / "results/default_model/README.md"]
 SCRIPTS = {command.script: name for name, command in COMMANDS.items()}
-INTERVAL = re.compile(r"(-?\d\.\d{3,4}) \((-?\d\.\d{3,4}) to (-?\d\.\d{3,4})\)")
 # Run for real, in this order, in a folder where small synthetic corpora stand for those named.
 # What one kind of work wrote, another does not use.
 CHAINS = {
@@ -33,6 +33,7 @@ CHAINS = {
         "deploy_model.py my_wavs/ --pictures results/pictures",
         "deploy_model.py my_wavs/ --timeline results/timelines",
         "deploy_model.py interviews/ --csv answers.csv --timeline who_speaks_when/",
+        "deploy_model.py my_wavs/ --heatmaps results/mine --method gradcam",
         "explain_model.py models/default my_wavs/ --method hirescam --layer layer1",
         "evaluate_model.py models/default other_voices.csv --out results/mine",
         "deploy_model.py interviews/ --csv all.csv --shard 1/2",
@@ -74,21 +75,26 @@ CHAINS = {
         "classify_embeddings.py my_wavs/ --stage predict",
     ],
     "speakers": ["classify_speakers.py voices.csv"],
+    "benchmark": ["benchmark_models.py models/default --corpora voices.csv other_voices.csv "
+                  "--out results/mine"],
 }
 RUN = [command for chain in CHAINS.values() for command in chain]
 INSTEAD = {  # no network; and one classifier for all, which test_comparison.py runs
     "train_model.py mfc_dataset/mine --out models/mine --weights imagenet":
         "train_model.py mfc_dataset/mine --out models/mine --weights models/default",
     "compare_classifiers.py voices.csv": "compare_classifiers.py voices.csv --only gmm",
+    "benchmark_models.py models/default --corpora voices.csv other_voices.csv --out results/mine":
+        "benchmark_models.py models/default --corpora voices.csv --out results/mine",
 }
 # Run elsewhere, or not by a test: part of the command, and where.
 ELSEWHERE = {
     "record_wav.py": "test_record.py", "my_wavs/me.wav": "test_record.py",
     "serve_web.py": "test_page.py", "download_corpus.py": "test_download.py",
+    "command:": "test_benchmark.py",
     "--dask": "test_scale.py", "--source ecapa": "test_embeddings.py",
     "corpora/": "needs a corpus of recordings", "mfc_dataset/audiomnist": "needs a corpus",
     "mfc_dataset/dev-clean": "needs a corpus", "mfc_dataset/default": "makes the shipped model",
-    "mfc_dataset/development": "needs a corpus",
+    "mfc_dataset/development": "needs a corpus", "--weights imagenet,none": "test_weights.py",
 }
 
 
@@ -200,23 +206,149 @@ def test_commands_run(chain, script, workplace):
         assert done.returncode == 0, f"{command}: {done.stderr}"
 
 
-def test_figures_are_stored():
-    """Each figure with an interval stands in a stored result, to three digits."""
-    stored = set()
-    for path in [*(ROOT / "results").rglob("*.md"), ROOT / "models/default/README.md"]:
-        stored |= {rounded(found) for found in INTERVAL.findall(path.read_text())}
-    for path in (ROOT / "results").rglob("*.csv"):
-        for row in csv.DictReader(path.open()):
-            stored |= {rounded((row[name], row[f"{name}_low"], row[f"{name}_high"]))
-                       for name in row if row.get(f"{name}_low") and row[name]}
-    for page in PAGES:
-        text = re.sub(r"\s+", " ", page.read_text())
-        unknown = [found for found in INTERVAL.findall(text) if rounded(found) not in stored]
-        assert not unknown, f"{page.name}: {unknown}"
+@pytest.fixture(scope="session")
+def figures():
+    """The program that writes figures into pages."""
+    return runpy.run_path(str(ROOT / "docs/figures.py"))
 
 
-def rounded(numbers):
-    return tuple(f"{float(number):.3f}" for number in numbers)
+@pytest.fixture
+def published(tmp_path):
+    """A copy of all pages and of the stored results that they are written from."""
+    for folder in ("docs", "results", "models"):
+        for path in (ROOT / folder).rglob("*"):
+            if path.suffix in (".md", ".json", ".csv", ".html") and "_build" not in path.parts:
+                copy = tmp_path / path.relative_to(ROOT)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, copy)
+    (tmp_path / "results/audiomnist/class_means.png").touch()
+    for path in (ROOT / "models/default").iterdir():
+        if path.suffix in (".safetensors", ".onnx"):
+            (tmp_path / "models/default" / path.name).symlink_to(path)
+    for name in ("README.md", "CONTRIBUTING.md"):
+        shutil.copy(ROOT / name, tmp_path)
+    return tmp_path
+
+
+def complaints(figures, root, capsys, *flags):
+    capsys.readouterr()
+    code = figures["main"]([*flags, "--root", str(root)])
+    lines = capsys.readouterr().err.splitlines()
+    assert code == bool(lines)
+    return lines
+
+
+def test_pages_are_as_stored(figures, capsys):
+    """Every table, every marked figure, every page beside results; and no figure is unmarked."""
+    assert complaints(figures, ROOT, capsys, "--check") == []
+
+
+def test_no_digit_of_a_page_may_change(figures):
+    """A page on which a digit of a figure is another is out of date; forty digits of each page."""
+    results, changed = figures["Results"](ROOT), 0
+    for path in figures["pages"](ROOT):
+        text = seen = (ROOT / path).read_text()
+        for name in ("NOT_OURS", "CODE", "NO_FIGURE"):
+            seen = figures[name].sub(lambda match: "~" * len(match[0]), seen)
+        digits = [place for match in re.finditer(r"(?<![\d.])\d+\.\d{2,4}\b(?!\.)|\d+(?= ?%)", seen)
+                  for place in range(*match.span()) if text[place].isdigit()]
+        for place in digits[::max(1, len(digits) // 40)]:
+            other = f"{text[:place]}{(int(text[place]) + 1) % 10}{text[place + 1:]}"
+            assert list(figures["faults"](path, other, results)), (path, text[place - 40:place + 9])
+            changed += 1
+    assert changed > 500
+
+
+def test_figures_beside_the_wrong_label_are_found(figures, published, capsys):
+    """Two rows of a table change places but for their names; a mark names another key."""
+    page = published / "docs/limits.md"
+    women, men = (re.search(rf"\| {who} \| answer rate \| (.+) \|", page.read_text())[1]
+                  for who in ("women", "men"))
+    page.write_text(page.read_text().replace(women, "~").replace(men, women).replace("~", men))
+    readme = published / "README.md"
+    readme.write_text(readme.read_text().replace("metrics.json: uar -->", "metrics.json: auc -->"))
+    lines = complaints(figures, published, capsys, "--check")
+    assert [line.split(":")[0] for line in lines] == ["README.md", "docs/limits.md"]
+
+
+def test_pages_follow_what_is_stored(figures, published, capsys):
+    """A figure that is measured again appears on all of its pages by one command."""
+    path = published / "results/default_development/metrics.json"
+    stored = json.loads(path.read_text())
+    stored["uar"] |= {"value": 0.8125, "low": 0.75, "high": 0.875}
+    path.write_text(json.dumps(stored))
+    lines = complaints(figures, published, capsys, "--check")
+    assert {line.split(":")[0] for line in lines} == {
+        "README.md", "docs/figures.md", "models/default/README.md",
+        *(f"results/default_development/card.{kind}" for kind in ("md", "html"))}
+    assert not complaints(figures, published, capsys)
+    assert "0.812 (0.750 to 0.875)<!--" in (published / "README.md").read_text()
+    card = (published / "models/default/README.md").read_text()
+    assert "| uar | 0.812 (0.750 to 0.875) |" in card
+    assert complaints(figures, published, capsys, "--check") == []
+
+
+@pytest.mark.parametrize("text, found", [
+    ("The UAR is 0.987.", "0.987"), ("It answers 73 % of them.", "73 %"),
+    ("r = 0.8 (0.7 to 0.9)", "0.8 (0.7 to 0.9)"), ("Set apart: `0.987`.", "0.987"),
+    ("| men | 12.5 % |", "12.5 %")])
+def test_figures_without_a_mark_are_refused(text, found, figures):
+    assert [words.endswith(found) for words in figures["unmarked"](text)] == [True]
+
+
+@pytest.mark.parametrize("text", [
+    "Brackets hold 95 % intervals.", "Python 3.11 or newer", "`--valid 0.15`",
+    "    voxsight train --lr 0.001", "at least 98 %<!-- set -->", "error 1.07 %<!-- cited -->",
+    "[others](https://arxiv.org/abs/1807.03418)",
+    "<!-- set -->\n| 0.97 | 12 % |\n<!-- end -->"])
+def test_what_is_no_figure_needs_no_mark(text, figures):
+    assert not list(figures["unmarked"](text))
+
+
+@pytest.mark.parametrize("mark, complaint", [
+    ("0.9<!-- results/default_model/robustness.json: conditions / dreamt -->", "dreamt"),
+    ("0.9<!-- results/dreamt.json: uar -->", "no such file"),
+    ("<!-- results/default_development/metrics.json: uar -->", "no figure before it"),
+    ("<!-- figures: dreamt -->\n<!-- end -->", "no such table"),
+    ("<!-- figures: weak -->\n<!-- figures: weak -->\n<!-- end -->", "no end of the table")])
+def test_what_is_not_stored_is_told(mark, complaint, figures, published, capsys):
+    (published / "docs/limits.md").write_text(f"# Limits\n\n{mark}\n")
+    line, = complaints(figures, published, capsys)
+    assert line.startswith("docs/limits.md: ") and complaint in line and "expected" in line
+
+
+def test_bars_that_are_missed_are_marked():
+    """Judged by the value that was measured, not by its rounded text."""
+    from benchmarks.rows import cells, is_met, row
+
+    assert [is_met(row("x", value, ".0f", **bar)) for value, bar in (
+        (149.6, {"at_least": 150}), (150, {"at_least": 150}), (0.801, {"at_most": 0.8}),
+        (-16, {"within": 15}), (3, {}))] == [False, True, False, False, None]
+    found = row("speed", 149.6, ".0f", " times", "a note", at_least=150, aim=200)
+    what = found.pop("what")
+    assert cells(what, found) == ["speed", "at least 150 times (200)", "150 times", "**missed**",
+                                  "a note"]
+    page = (ROOT / "docs/benchmarks.md").read_text()
+    stored = json.loads((ROOT / "results/benchmarks/runs.json").read_text())["runs"]
+    missed = [what for run in stored.values() for what, row in run["rows"].items()
+              if is_met(row) is False]
+    assert page.count("**missed**") == len(missed) > 0
+    assert all(f"<!-- figures: benchmarks {name} -->" in page for name in stored)
+
+
+def test_runs_of_benchmarks_are_kept(tmp_path, capsys, monkeypatch):
+    """Each under its name; and a page is no place for them."""
+    from benchmarks import run
+
+    for name, value in (("first", 1), ("second", 2), ("first", 3)):
+        run.store_run(tmp_path / "runs.json", name, {"rows": {"x": {"value": value}}})
+    stored = json.loads((tmp_path / "runs.json").read_text())["runs"]
+    assert {name: kept["rows"]["x"]["value"] for name, kept in stored.items()} == {
+        "first": 3, "second": 2}
+    monkeypatch.setattr(sys, "argv", ["run.py", "--out", str(tmp_path / "page.md")])
+    with pytest.raises(SystemExit, match="2"):
+        run.main()
+    assert "expected a file of runs that ends in .json" in capsys.readouterr().err
 
 
 def public_names():
