@@ -358,6 +358,9 @@ def test_the_difference_to_random_is_to_the_pictures_own_maps(tiny_model):
         own = by_method[str(SHIPPED)]
         assert own[name]["value"] - own[f"{name}-random"]["value"] == pytest.approx(value)
     assert own["n_words"] == 1 and own["loudest_on_word"]["value"] > own["word_width"]["value"]
+    # One speaker tells little of a fraction, and of others of what has no limits nothing.
+    assert 0 <= own["on_word"]["low"] < own["on_word"]["high"] <= 1
+    assert own["road_linear"]["low"] is own["on_word-amplitude"]["high"] is None
 
 
 @pytest.mark.slow

@@ -61,12 +61,12 @@ def test_what_nobody_can_tell_is_not_answered():
 
 
 def test_too_few_speakers_still_keep_the_promise_in_the_sample():
-    """Three of 80 are wrong below 0.95, so that not all are answered, whatever the bound."""
-    log_odds = np.concatenate([np.full(37, 4.0), np.full(3, 1.0), np.full(40, -4.0)])
-    is_female = np.arange(80) < 37
+    """One of 30 is wrong, the least confident: all answers have the higher bound, but not 98 %."""
+    log_odds = np.concatenate([np.full(14, 4.0), [1.0], np.full(15, -4.0)])
+    is_female = np.arange(30) < 14
     found = with_min_confidence(Calibration(), log_odds, is_female)
     assert Calibration().p_female(1.0) < found.min_confidence <= Calibration().p_female(4.0)
-    assert 0.9 < found.accuracy_bound < 0.98
+    assert 0.8 < found.accuracy_bound < 0.83
 
 
 def people(rng, n, badly=0.03):
